@@ -1,0 +1,174 @@
+"""premortem.toml, parsed once into one frozen value.
+
+Relative paths in it are relative to the file. `${NAME}` in credentials stands for an
+environment variable and is resolved when it is needed, never stored.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from premortem.errors import ConfigError
+
+FILE_NAME = "premortem.toml"
+
+
+class StoreConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[store]`."""
+
+    path: str = ".premortem/store.db"
+    key_file: str = ".premortem/key"
+    """Made with mode 0600 at the first use; PREMORTEM_KEY takes precedence."""
+    lock_wait_s: float = 5.0
+
+
+class CaptureConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[capture]`: what of a recording is kept."""
+
+    hosts: tuple[str, ...] = ()
+    """`host` or `host:port`; empty: the target's host, or all when there is no target. `*`: all."""
+    methods: tuple[str, ...] = ()
+    statuses: tuple[str, ...] = ()
+    """`200`, `4xx`; empty: all."""
+    include_paths: tuple[str, ...] = ()
+    """Globs; empty: all."""
+    exclude_paths: tuple[str, ...] = ()
+    static_assets: bool = False
+    """Keep images, style sheets, scripts and fonts."""
+    session_header: str = ""
+    """A header that tells clients' visits apart; empty: credentials, cookies, then address."""
+    role_header: str = ""
+    body_bytes_max: int = 32 * 1024 * 1024
+    """A larger body is dropped from its exchange, and counted."""
+
+
+class RedactConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[redact]`: beyond the built-in rules."""
+
+    fields: tuple[str, ...] = ()
+    """Further field names whose values never reach the disk."""
+    headers: tuple[str, ...] = ()
+    allow: tuple[str, ...] = ()
+    """Field names that are kept although a rule matches."""
+
+
+class Reset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How to bring the target back to a fresh state: a command or a request."""
+
+    command: str = ""
+    """Run by the shell in the directory of premortem.toml."""
+    request: str = ""
+    """`POST /_test/reset`."""
+    role: str = ""
+    """Whose credentials the request carries."""
+    timeout_s: float = 60.0
+
+
+class TargetConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[target]`: the service under test."""
+
+    base_url: str = ""
+    """`http://127.0.0.1:8700`, with a path prefix if it has one."""
+    disposable: bool = False
+    """Its data may be changed. Without it only safe methods are sent."""
+    ready: str = "/"
+    """Path that answers, with any status, once the target is up."""
+    ready_timeout_s: float = 30.0
+    reset: Reset = Reset()
+    spec: str = ""
+    """OpenAPI document, a file."""
+    ca: str = ""
+    """PEM file with further certificate authorities."""
+    proxy: str = ""
+    """`http://host:port`."""
+    rate_per_second_max: float = 200.0
+    response_bytes_max: int = 16 * 1024 * 1024
+
+
+class Login(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[roles.NAME.login]`: a request whose answer holds the token."""
+
+    request: str = "POST /login"
+    json: Mapping[str, str] = {}
+    form: Mapping[str, str] = {}
+    token: str = "/token"  # noqa: S105 - a JSON pointer
+    """JSON pointer into the answer."""
+    header: str = "Authorization"
+    prefix: str = "Bearer "
+
+
+class RoleConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[roles.NAME]`: one way to sign in; all values may be `${ENV}`, secrets must be."""
+
+    header: Mapping[str, str] = {}
+    basic: str = ""
+    """`user:${PASSWORD}`."""
+    bearer: str = ""
+    cookie: str = ""
+    login: Login | None = None
+    match: str = ""
+    """What captured credentials look like that are this role's: a user name, or a claim."""
+
+    @property
+    def anonymous(self) -> bool:
+        """The role sends no credentials."""
+        return not (self.header or self.basic or self.bearer or self.cookie or self.login)
+
+
+class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All of premortem.toml."""
+
+    store: StoreConfig = StoreConfig()
+    capture: CaptureConfig = CaptureConfig()
+    redact: RedactConfig = RedactConfig()
+    target: TargetConfig = TargetConfig()
+    roles: Mapping[str, RoleConfig] = {}
+    features: str = "features"
+    """Where scenarios are written."""
+    bindings: str = "premortem.bindings.toml"
+    directory: str = "."
+    """Where premortem.toml lies; not written in it."""
+
+    def path(self, name: str) -> Path:
+        """NAME relative to the configuration's directory."""
+        return Path(self.directory) / name
+
+
+def load(path: Path) -> Config:
+    """The configuration in PATH. Raises ConfigError with file and place."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(
+            f"cannot read {path}: {error.strerror}; run `premortem init` to write one"
+        ) from None
+    try:
+        config = msgspec.toml.decode(data, type=Config)
+    except msgspec.ValidationError as error:
+        raise ConfigError(
+            f"{path}: {error}; mend it there or compare with `premortem init`"
+        ) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}") from None
+    return msgspec.structs.replace(config, directory=str(path.parent))
+
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+def resolve(text: str, *, environment: Mapping[str, str] = os.environ) -> str:
+    """TEXT with every `${NAME}` replaced. Raises ConfigError when a variable is not set."""
+
+    def value(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name not in environment:
+            raise ConfigError(f"the environment variable {name} is not set; export it first")
+        return environment[name]
+
+    return _VARIABLE.sub(value, text)

@@ -1,0 +1,278 @@
+"""What we mean to send, what came of it, and what that says: Case, Plan, Result, Finding."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Literal
+
+from msgspec import Struct
+
+from premortem.domain.places import Place
+from premortem.domain.traffic import Request, Response
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+"""RFC 9110, 9.2.1."""
+IDEMPOTENT_METHODS = SAFE_METHODS | {"PUT", "DELETE"}
+"""RFC 9110, 9.2.2."""
+
+SourceName = Literal["replay", "sample", "mutate", "scenario"]
+
+
+class Origin(Struct, frozen=True, kw_only=True):
+    """Where a case comes from."""
+
+    source: SourceName
+    parents: tuple[str, ...] = ()
+    """Exchange or case ids."""
+    model: str = ""
+    seed: int = 0
+    profile_version: str = ""
+
+
+class Intent(Struct, frozen=True, kw_only=True):
+    """What a case is meant to be.
+
+    `realistic`: like production, valid as far as profile and specification tell.
+    `adversarial`: breaks the one constraint that `breaks` names, e.g.
+    `body:/amount exclusiveMinimum`, `auth missing`; `expects` says what a correct service does.
+    """
+
+    kind: Literal["realistic", "adversarial"] = "realistic"
+    breaks: str = ""
+    place: Place | None = None
+    expects: Literal["answer", "refusal"] = "answer"
+    """`refusal`: a correct service answers 4xx."""
+    certain: bool = False
+    """The constraint is declared by the specification, not only learned from traffic."""
+
+
+class Binding(Struct, frozen=True, kw_only=True):
+    """A value of an earlier answer in the same sequence that goes into this request."""
+
+    step: int
+    """Index of the producing case in the sequence."""
+    select: Place
+    """Where in its response; body pointers are concrete here (no `*`)."""
+    place: Place
+    """Where in this request; `path` places are named by the segment's index (`2` = third)."""
+    recorded: str
+    """The recorded value's text: the part of the place's text that the live value replaces."""
+
+
+class Case(Struct, frozen=True, kw_only=True):
+    """One request we mean to send, and why it exists."""
+
+    request: Request
+    operation_id: str
+    origin: Origin
+    intent: Intent = Intent()
+    role: str = ""
+    """Whose credentials to send; empty: none."""
+    bindings: tuple[Binding, ...] = ()
+    recorded_status: int = 0
+    """What production answered to the same request in the same state; 0: never sent so."""
+    setup: bool = False
+    """It is there to bring about the state that a later case of the sequence needs."""
+
+    @property
+    def id(self) -> str:
+        """16 hex digits naming request and role; two roads to one request are one case."""
+        return sha256(self.role.encode() + b"\0" + self.request.canonical_bytes()).hexdigest()[:16]
+
+
+class Sequence(Struct, frozen=True, kw_only=True):
+    """Cases sent one after the other; later ones may use values of earlier answers."""
+
+    cases: tuple[Case, ...]
+
+    @property
+    def id(self) -> str:
+        """16 hex digits of its cases in order."""
+        return sha256("".join(case.id for case in self.cases).encode()).hexdigest()[:16]
+
+    def upto(self, index: int) -> Sequence:
+        """The cases up to and including INDEX."""
+        return Sequence(cases=self.cases[: index + 1])
+
+
+class Rejection(Struct, frozen=True, kw_only=True):
+    """A case that failed validation."""
+
+    case: Case
+    rule: Literal["syntax", "shape", "links", "safety", "duplicate", "redaction"]
+    reason: str
+
+
+class Plan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to run; a TOML file that a person can write. Everything has a default."""
+
+    name: str = "plan"
+    profile: str = "latest"
+    """Profile version, or `latest`."""
+    dynamic: str = "40%"
+    """Share of the planned requests that is generated; the rest replays production."""
+    rate_per_second: float = 50.0
+    duration_s: float = 60.0
+    requests_max: int = 0
+    """Ends the plan earlier; 0: rate x duration decides."""
+    sources: Mapping[str, int] = {"sample": 50, "mutate": 50}
+    """Weights of the generated part."""
+    operations: tuple[str, ...] = ()
+    """Only these operations; empty: all."""
+    seed: int = 1
+    in_flight_max: int = 64
+    timeout_s: float = 10.0
+    safe_methods_only: bool = False
+    checks_off: tuple[str, ...] = ()
+
+    @property
+    def planned(self) -> int:
+        """Requests this plan sends: rate x duration, or `requests_max` if that is less."""
+        by_rate = round(self.rate_per_second * self.duration_s)
+        return min(by_rate, self.requests_max) if self.requests_max else by_rate
+
+    @property
+    def dynamic_share(self) -> float:
+        """`dynamic` as a fraction. Raises ValueError when it is no percentage."""
+        return share(self.dynamic)
+
+    @property
+    def planned_dynamic(self) -> int:
+        """round(planned x share); what is left replays production."""
+        return round(self.planned * self.dynamic_share)
+
+
+class Fault(Struct, frozen=True, kw_only=True):
+    """Why no usable answer came: a network fault is data, not an error of ours."""
+
+    kind: Literal["connect", "timeout", "reset", "garbage", "too_large", "tls", "unbound"]
+    """`unbound`: a value it needs never came, so it was not sent."""
+    detail: str
+    sent: bool
+    """Whether the request may have reached the target."""
+
+
+class Sent(Struct, frozen=True, kw_only=True):
+    """A request as it went out and what came back: exactly one of `response` and `fault`."""
+
+    request: Request
+    response: Response | None = None
+    fault: Fault | None = None
+    intended_at: float = 0.0
+    """Seconds since the epoch at which it should have gone out."""
+    lag_ms: float = 0.0
+    """How much later it went out."""
+    duration_ms: float = 0.0
+    """From sending to the whole answer."""
+
+
+class Result(Struct, frozen=True, kw_only=True):
+    """What came of one case in a run."""
+
+    case: Case
+    sequence_id: str
+    position: int
+    """Index in its sequence."""
+    sent: Sent
+    verdicts: tuple[Verdict, ...] = ()
+
+    @property
+    def outcome(self) -> Literal["answered", "faulted", "unknown"]:
+        """Each planned case ends in exactly one. `unknown`: sent, its outcome lost."""
+        if self.sent.response is not None:
+            return "answered"
+        fault = self.sent.fault
+        unsafe = self.case.request.method not in IDEMPOTENT_METHODS
+        return "unknown" if fault is not None and fault.sent and unsafe else "faulted"
+
+
+class Verdict(Struct, frozen=True, kw_only=True):
+    """What one check said of a result. Only failures are kept."""
+
+    check: str
+    """`server_error`, `undeclared_status`, `response_shape`, `accepted_invalid`,
+    `auth_ignored`, `no_answer`."""
+    title: str
+    """One line, without values of the request."""
+    signature: str
+    """The normalised core that findings are grouped by: no ids, times or addresses."""
+    evidence: str = ""
+    severity: Literal["high", "medium", "low"] = "medium"
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """One defect: results with the same fingerprint, with a way to see it again."""
+
+    id: str
+    """8 hex digits of operation, check and signature: stable across runs."""
+    operation_id: str
+    check: str
+    title: str
+    signature: str
+    severity: Literal["high", "medium", "low"]
+    count: int
+    """Results with this fingerprint in the run that reported it."""
+    sequence: Sequence
+    """Ends with the case that shows it."""
+    verdict: Verdict
+    sent: Sent
+    """The request and the answer that showed it."""
+    reproduced: int
+    """How often of `reproduction_tries` it came again from a fresh state."""
+    reproduction_tries: int
+    curl: str = ""
+    run_id: str = ""
+    first_seen_at: float = 0.0
+
+
+class Ignored(Struct, frozen=True, kw_only=True):
+    """A person's word that a finding is not to be reported."""
+
+    finding_id: str
+    reason: str
+    until: str = ""
+    """ISO date after which it is reported again; empty: for good."""
+    at: float = 0.0
+
+
+class RunSummary(Struct, frozen=True, kw_only=True):
+    """A run as a whole. planned = answered + faulted + unknown + left."""
+
+    id: str
+    plan: Plan
+    profile_version: str
+    started_at: float
+    duration_s: float
+    planned: int
+    planned_dynamic: int
+    answered: int
+    faulted: int
+    unknown: int
+    left: int
+    """Not sent: stopped before their turn."""
+    setup: int
+    """Of the production part: sent to bring generated cases into their state."""
+    stopped: str = ""
+    """Why it ended early; empty: it did not."""
+    statuses: Mapping[str, int] = {}
+    """Status class (`2xx`) -> count."""
+    by_source: Mapping[str, int] = {}
+    recorded_class_matched: int = 0
+    recorded_class_total: int = 0
+    """Replayed cases whose status class was the recorded one, and all replayed."""
+    latency_ms: Mapping[str, float] = {}
+    """`p50`, `p90`, `p99`, `max`, from the intended send time."""
+    lag_ms_p99: float = 0.0
+    findings: tuple[str, ...] = ()
+
+
+def share(text: str) -> float:
+    """`40%` or `0.4` as a fraction in [0, 1]. Raises ValueError otherwise."""
+    try:
+        value = float(text[:-1]) / 100 if text.endswith("%") else float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise ValueError(f"not a share: {text!r}; write it like 40% or 0.4")
+    return value

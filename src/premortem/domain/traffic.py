@@ -1,0 +1,293 @@
+"""What was captured and what was learned from it: Exchange, Operation, Profile.
+
+Values only: frozen, keyword-only, importing nothing of ours but `domain.places`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Literal
+
+from msgspec import Struct
+
+from premortem.domain.places import Place
+
+Pairs = tuple[tuple[str, str], ...]
+"""Ordered name-value pairs. Header names are lower case; query names and values are decoded."""
+
+Document = str
+"""A JSON Schema (2020-12) as JSON text, self-contained: every `$ref` points into it."""
+
+
+class Request(Struct, frozen=True, kw_only=True):
+    """One HTTP request as it was, or as it will be, sent (RFC 9110)."""
+
+    method: str
+    """Upper case."""
+    origin: str
+    """`scheme://host[:port]`, lower case, default ports left out; empty: the target's own."""
+    path: str
+    """Percent-encoded, starting with `/`, without query."""
+    query: Pairs = ()
+    headers: Pairs = ()
+    """Without hop-by-hop fields, `host` and `content-length`: the sender makes those."""
+    body: bytes = b""
+
+    @property
+    def media_type(self) -> str:
+        """The body's media type without parameters, lower case; empty when none was named."""
+        return media_type_of(self.headers)
+
+    def header(self, name: str) -> str | None:
+        """The first value of the header NAME (lower case), or None."""
+        return first(self.headers, name)
+
+    def canonical_bytes(self) -> bytes:
+        """The same bytes for the same request, whatever road it came by; origin left out."""
+        lines = [self.method, self.path]
+        lines += [f"?{name}={value}" for name, value in self.query]
+        lines += [f"{name}:{value}" for name, value in sorted(self.headers)]
+        return "\n".join(lines).encode() + b"\n\n" + self.body
+
+
+class Response(Struct, frozen=True, kw_only=True):
+    """One HTTP response; the body is decoded from its content coding."""
+
+    status: int
+    headers: Pairs = ()
+    body: bytes = b""
+
+    @property
+    def media_type(self) -> str:
+        """The body's media type without parameters, lower case; empty when none was named."""
+        return media_type_of(self.headers)
+
+    def header(self, name: str) -> str | None:
+        """The first value of the header NAME (lower case), or None."""
+        return first(self.headers, name)
+
+
+class Tags(Struct, frozen=True, kw_only=True):
+    """Who sent an exchange and in what setting, as far as the capture tells; empty: unknown."""
+
+    client: str = ""
+    session: str = ""
+    """Equal for the exchanges of one client's visit; opaque."""
+    trace_id: str = ""
+    role: str = ""
+    edition: str = ""
+
+
+class Exchange(Struct, frozen=True, kw_only=True):
+    """One captured request with its response."""
+
+    request: Request
+    response: Response
+    started_at: float
+    """Seconds since the epoch, UTC."""
+    duration_ms: float
+    tags: Tags = Tags()
+
+    @property
+    def id(self) -> str:
+        """16 hex digits; the same exchange imported twice has the same id."""
+        digest = sha256(self.request.canonical_bytes())
+        digest.update(self.request.origin.encode())
+        digest.update(f"\n{self.response.status} {self.started_at:.6f}\n".encode())
+        digest.update(self.response.body)
+        return digest.hexdigest()[:16]
+
+
+class Operation(Struct, frozen=True, kw_only=True, order=True):
+    """What a request does, without its values."""
+
+    method: str
+    template: str
+    """`/invoices/{invoice_id}/refunds`; parameter names are unique within one template."""
+
+    @property
+    def id(self) -> str:
+        """`POST /invoices/{invoice_id}/refunds`."""
+        return f"{self.method} {self.template}"
+
+
+class Numbers(Struct, frozen=True, kw_only=True):
+    """The distribution of a numeric field: 21 quantiles at 0, 5, ... 100 %."""
+
+    quantiles: tuple[float, ...]
+    integral: bool
+    decimals: int
+    """Most digits seen after the point, at most 9."""
+
+
+class Field(Struct, frozen=True, kw_only=True):
+    """One value position of an operation's requests or responses and what was seen there."""
+
+    place: Place
+    seen: int
+    """Messages in which it was present, null included."""
+    presence: float
+    """`seen` over the messages in which its parent was present; within (0, 1]."""
+    types: Mapping[str, int]
+    """JSON type name (`integer` apart from `number`) -> count. Path, query, header and form
+    values are typed by what they parse as, and sent as text."""
+    format: str = ""
+    """`uuid`, `date`, `date-time`, `email`, `uri`, `ipv4`, `hex`, `digits`, `token`, or empty."""
+    length_min: int = 0
+    length_max: int = 0
+    """Characters of a string, items of an array."""
+    numbers: Numbers | None = None
+    values: tuple[tuple[str, int], ...] = ()
+    """Most frequent first: (JSON text of the value, count); at most `VALUES_MAX`."""
+    distinct: int = 0
+    """Distinct values seen, counted up to a limit."""
+    enumeration: bool = False
+    """The values are few and repeat: a closed set as far as the traffic tells."""
+    redacted: bool = False
+    """Values here were replaced before storage; nothing realistic can be drawn from them."""
+
+
+VALUES_MAX = 200
+"""Values kept per field: enough for enumerations and for pools to draw from."""
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """What an operation answers with one status code."""
+
+    status: int
+    count: int
+    schema: Document = ""
+    """Shape of the JSON body; empty when it is not JSON or nothing is known."""
+    source: Literal["learned", "spec"] = "learned"
+    fields: tuple[Field, ...] = ()
+    media_types: tuple[str, ...] = ()
+
+
+class Link(Struct, frozen=True, kw_only=True):
+    """A response value that later requests reuse."""
+
+    producer: str
+    """Operation id."""
+    select: Place
+    """Where in the producer's response."""
+    consumer: str
+    place: Place
+    """Where in the consumer's request."""
+    support: int
+    """Requests of the consumer in which the value came from this place."""
+    confidence: float
+    """`support` over the consumer's requests that had a value there; within (0, 1]."""
+
+
+class RecipeStep(Struct, frozen=True, kw_only=True):
+    """One recorded exchange that has to be repeated before the recipe's last one can work."""
+
+    exchange_id: str
+    operation_id: str
+    role: str = ""
+
+
+class Recipe(Struct, frozen=True, kw_only=True):
+    """How production itself brought about the state an operation needs.
+
+    `steps` is a backward slice of one recorded flow, in order; the last step is an exchange
+    of the operation itself. One step alone: the operation needs nothing before it.
+    """
+
+    operation_id: str
+    status: int
+    """What the recorded last step was answered with."""
+    steps: tuple[RecipeStep, ...]
+
+
+class OperationProfile(Struct, frozen=True, kw_only=True):
+    """What was learned about one operation, merged with what its specification declares."""
+
+    operation: Operation
+    count: int
+    summary: str = ""
+    """From the specification."""
+    declared: tuple[int, ...] = ()
+    """Statuses the specification declares; -4 stands for `4XX`, 0 for `default`."""
+    in_spec: bool = False
+    media_types: Mapping[str, int] = {}
+    fields: tuple[Field, ...] = ()
+    """Of the requests: path, query, header and body places."""
+    request_schema: Document = ""
+    """Shape of the body (JSON, or a form seen as one flat object)."""
+    request_source: Literal["learned", "spec"] = "learned"
+    parameter_schemas: Mapping[str, Document] = {}
+    """`str(place)` of path, query and header parameters -> schema, from the specification."""
+    required: tuple[str, ...] = ()
+    """`str(place)` of parameters the specification requires."""
+    secured: bool = False
+    """The specification asks for credentials, or all traffic that succeeded carried some."""
+    answers: tuple[Answer, ...] = ()
+    roles: Mapping[str, Mapping[str, int]] = {}
+    """Role -> status (as text) -> count: the role matrix as production shows it."""
+    duration_ms: tuple[float, ...] = ()
+    """Quantiles at 50, 90, 95, 99 %."""
+    recipes: tuple[Recipe, ...] = ()
+    """At most one per status class, the shortest recorded one."""
+    exemplars: tuple[str, ...] = ()
+    """Ids of recorded exchanges to start from, answered ones first; at most 64."""
+
+    @property
+    def id(self) -> str:
+        """The operation's id."""
+        return self.operation.id
+
+
+class Flow(Struct, frozen=True, kw_only=True):
+    """Recorded exchanges that share identifiers, in their order: what replay keeps together."""
+
+    exchange_ids: tuple[str, ...]
+    started_at: float
+
+
+class Timing(Struct, frozen=True, kw_only=True):
+    """When the traffic came."""
+
+    first_at: float
+    last_at: float
+    rate_per_second: float
+    hours: tuple[int, ...]
+    """Exchanges per hour of the day, UTC, shape (24,)."""
+
+
+class Profile(Struct, frozen=True, kw_only=True):
+    """What was learned from exchanges; a versioned value."""
+
+    version: str
+    """12 hex digits of its content."""
+    parent: str = ""
+    created_at: float
+    exchanges: int
+    sessions: int
+    origins: tuple[str, ...]
+    """Most used first."""
+    operations: tuple[OperationProfile, ...]
+    """Most used first; ties by id."""
+    links: tuple[Link, ...] = ()
+    """Highest support first."""
+    flows: tuple[Flow, ...] = ()
+    """By start; every learned exchange is in exactly one."""
+    timing: Timing
+    spec_title: str = ""
+    ambiguous: tuple[tuple[str, str, str], ...] = ()
+    """(operation id, operation id, why): pairs the templating could not tell apart for sure."""
+
+    def operation(self, operation_id: str) -> OperationProfile | None:
+        """The operation with that id, or None."""
+        return next((o for o in self.operations if o.id == operation_id), None)
+
+
+def first(pairs: Pairs, name: str) -> str | None:
+    """The first value that NAME has in PAIRS, or None."""
+    return next((value for key, value in pairs if key == name), None)
+
+
+def media_type_of(headers: Pairs) -> str:
+    """`content-type` without parameters, lower case; empty when there is none (RFC 9110, 8.3)."""
+    return (first(headers, "content-type") or "").split(";", 1)[0].strip().lower()
