@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from premortem.domain.places import Place
 from premortem.domain.traffic import Request, Response
@@ -116,7 +116,7 @@ class Plan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     duration_s: float = 60.0
     requests_max: int = 0
     """Ends the plan earlier; 0: rate x duration decides."""
-    sources: Mapping[str, int] = {"sample": 50, "mutate": 50}
+    sources: Mapping[str, int] = field(default_factory=lambda: {"sample": 50, "mutate": 50})
     """Weights of the generated part."""
     operations: tuple[str, ...] = ()
     """Only these operations; empty: all."""
