@@ -1,0 +1,1 @@
+"""The command line: typed commands that consume what the pipeline yields."""
