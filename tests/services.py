@@ -1,0 +1,88 @@
+"""Starts the real services that tests and benches talk to; every one ends by its own handle."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.shared import ROOT, shared
+
+USERS = ("guest", "cashier", "support", "analyst", "finance", "cfo")
+PASSWORDS = {f"LEDGER_PASSWORD_{user.upper()}": f"{user}-secret" for user in USERS}
+READY_S_MAX = 40
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until_up(url: str, process: subprocess.Popen[bytes]) -> None:
+    """Returns once URL answers with any status."""
+    deadline = time.monotonic() + READY_S_MAX
+    while True:
+        try:
+            urllib.request.urlopen(url, timeout=2).close()
+            return
+        except urllib.error.HTTPError:
+            return
+        except OSError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
+@contextmanager
+def running(command: list[str], *, cwd: Path, ready: str, **environment: str) -> Iterator[None]:
+    """COMMAND as a process until the block ends."""
+    process = subprocess.Popen(
+        command,
+        cwd=cwd,
+        env={**os.environ, **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_until_up(ready, process)
+        yield
+    finally:
+        process.terminate()
+        process.wait(timeout=15)
+
+
+@contextmanager
+def ledger(*, defects: str = "", port: int = 0) -> Iterator[str]:
+    """The sample service with DEFECTS on (`all`, `L01,L06`, or none); gives its base URL."""
+    port = port or free_port()
+    base = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "ledger", "--port", str(port)]
+    settings = {"LEDGER_TEST_HOOKS": "1", "LEDGER_DEFECTS": defects, **PASSWORDS}
+    with running(command, cwd=ROOT / "examples" / "ledger", ready=f"{base}/health", **settings):
+        yield base
+
+
+@contextmanager
+def kinto(*, port: int = 0) -> Iterator[str]:
+    """A fresh Kinto with its memory backend; skips where `make targets` was not run."""
+    program = ROOT / ".build" / "kinto" / "bin" / "kinto"
+    if not program.exists():
+        pytest.skip("Kinto is not installed; run `make targets`")
+    port = port or free_port()
+    base = f"http://127.0.0.1:{port}"
+    settings = shared("targets/kinto/kinto.ini")
+    command = [str(program), "start", "--ini", str(settings), "--port", str(port)]
+    ready = f"{base}/v1/__heartbeat__"
+    with running(command, cwd=ROOT, ready=ready, KINTO_INI=str(settings)):
+        yield base
