@@ -110,7 +110,9 @@ def main() -> None:
 
         say(f"4. A question: {QUESTION}")
         premortem("ask", QUESTION, environment=environment)
-        premortem("report", "--html", "report.html", "--junit", "report.xml", environment=environment)
+        premortem(
+            "report", "--html", "report.html", "--junit", "report.xml", environment=environment
+        )
 
     say(f"done in {time.monotonic() - started:.0f} s; everything lies in {WORK.relative_to(ROOT)}")
     print(

@@ -52,6 +52,10 @@ class Common:
             yield config, store
 
 
+COMMON = Common()
+"""None of the shared options given."""
+
+
 def find_config(start: Path) -> Path | None:
     """premortem.toml in START or the nearest folder above it, or None."""
     for folder in (start, *start.parents):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -11,7 +10,7 @@ from cyclopts import App
 
 from premortem import pipeline
 from premortem.analyse import case_view, cases_table, exchange_view, profile_view, traffic_table
-from premortem.cli.context import EXIT_CLEAN, Common, err, out, print_json
+from premortem.cli.context import COMMON, EXIT_CLEAN, Common, err, out, print_json
 from premortem.cli.progress import bytes_progress, spinner
 from premortem.errors import ConfigError, InputError
 from premortem.pipeline.capture import Captured
@@ -33,7 +32,7 @@ def register(app: App) -> None:
     app.command(cases)
 
 
-def har(files: list[Path], /, *, common: Common = Common()) -> int:
+def har(files: list[Path], /, *, common: Common = COMMON) -> int:
     """Import HAR 1.2 recordings (plain or gzip) of browsers, proxies and client libraries.
 
     Importing a file twice adds nothing. What is dropped or malformed is counted and said.
@@ -69,7 +68,7 @@ def _print_captured(report: Captured) -> None:
         out.print("next: premortem learn")
 
 
-def learn(*, spec: Path | None = None, common: Common = Common()) -> int:
+def learn(*, spec: Path | None = None, common: Common = COMMON) -> int:
     """Learn operations, shapes, values, links and timing from the captured traffic.
 
     Parameters
@@ -102,7 +101,7 @@ def generate(
     operation: tuple[str, ...] = (),
     seed: int = 1,
     out_file: Path | None = None,
-    common: Common = Common(),
+    common: Common = COMMON,
 ) -> int:
     """Create cases from the latest profile, validated; the same seed gives the same cases.
 
@@ -145,8 +144,9 @@ def generate(
                 file.writelines(encoder.encode(s) + b"\n" for s in made.sequences)
         except OSError as error:
             raise InputError(f"cannot write {out_file}: {error.strerror}") from None
-    sources = Counter(c.origin.source for s in made.sequences for c in s.cases if not c.setup)
-    kinds = Counter(c.intent.kind for s in made.sequences for c in s.cases if not c.setup)
+    finals = [case for s in made.sequences for case in s.cases if not case.setup]
+    sources: Counter[str] = Counter(case.origin.source for case in finals)
+    kinds: Counter[str] = Counter(case.intent.kind for case in finals)
     summary = {
         "cases": made.finals,
         "sequences": len(made.sequences),
@@ -183,7 +183,7 @@ def weights_of(text: str) -> dict[str, int]:
     return weights
 
 
-def _spelled(counts: Mapping[str, int]) -> str:
+def _spelled(counts: Counter[str]) -> str:
     return ", ".join(f"{count:,} {name}" for name, count in sorted(counts.items())) or "none"
 
 
@@ -197,7 +197,7 @@ def traffic(
     role: str = "",
     limit: int = ROWS_SHOWN,
     offset: int = 0,
-    common: Common = Common(),
+    common: Common = COMMON,
 ) -> int:
     """List captured exchanges, or show one.
 
@@ -236,7 +236,7 @@ def traffic(
     return EXIT_CLEAN
 
 
-def profile(operation: str = "", *, version: str = "latest", common: Common = Common()) -> int:
+def profile(operation: str = "", *, version: str = "latest", common: Common = COMMON) -> int:
     """Show what was learned: operations, roles, parameters, links; or one operation in depth.
 
     Parameters
@@ -270,7 +270,7 @@ def cases(
     operation: str = "",
     source: str = "",
     limit: int = ROWS_SHOWN,
-    common: Common = Common(),
+    common: Common = COMMON,
 ) -> int:
     """List generated cases, or show one with what comes before it.
 

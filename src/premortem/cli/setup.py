@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cyclopts import App
 
-from premortem.cli.context import EXIT_CLEAN, EXIT_FAILED, Common, out, print_json
+from premortem.cli.context import COMMON, EXIT_CLEAN, EXIT_FAILED, Common, out, print_json
 from premortem.config import FILE_NAME
 from premortem.errors import ConfigError
 from premortem.pipeline.doctor import examine
@@ -38,14 +38,16 @@ def init(directory: Path = Path(), *, force: bool = False) -> int:
     try:
         path.write_text(files("premortem.cli").joinpath("premortem.template.toml").read_text())
     except OSError as error:
-        raise ConfigError(f"cannot write {path}: {error.strerror}; name a writable folder") from None
+        raise ConfigError(
+            f"cannot write {path}: {error.strerror}; name a writable folder"
+        ) from None
     out.print(f"wrote {path}; next: name your service in it under \\[target], then")
     out.print("  premortem doctor")
     out.print("  premortem capture har recording.har")
     return EXIT_CLEAN
 
 
-def doctor(*, common: Common = Common()) -> int:
+def doctor(*, common: Common = COMMON) -> int:
     """Say what is missing or wrong, and how to mend it."""
     diagnoses = list(examine(common.load, python=sys.version_info[:3]))
     if common.json:

@@ -257,6 +257,8 @@ class RunSummary(Struct, frozen=True, kw_only=True):
     """Why it ended early; empty: it did not."""
     statuses: Mapping[str, int] = {}
     """Status class (`2xx`) -> count."""
+    by_operation: Mapping[str, Mapping[str, int]] = {}
+    """Operation id -> status class, or `none` where no answer came -> count; empty: not counted."""
     by_source: Mapping[str, int] = {}
     recorded_class_matched: int = 0
     recorded_class_total: int = 0

@@ -224,6 +224,8 @@ class OperationProfile(Struct, frozen=True, kw_only=True):
     secured: bool = False
     """The specification asks for credentials, or all traffic that succeeded carried some."""
     answers: tuple[Answer, ...] = ()
+    allowed_roles: tuple[str, ...] = ()
+    """Who may, where the specification says so (`x-roles`); empty: it says nothing."""
     roles: Mapping[str, Mapping[str, int]] = {}
     """Role -> status (as text) -> count: the role matrix as production shows it."""
     duration_ms: tuple[float, ...] = ()

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
-from uuid import uuid4
+from collections.abc import Iterator
 
 import msgspec
 from msgspec import Struct
@@ -14,14 +11,15 @@ from msgspec import Struct
 from premortem.analyse import Candidate, curl_line, finding_of, group
 from premortem.checks import Checker
 from premortem.config import Config
-from premortem.domain.run import SAFE_METHODS, Finding, Plan, Result, RunSummary
-from premortem.domain.traffic import Exchange, Profile
-from premortem.errors import ConfigError, UnsafeTarget
+from premortem.domain.run import Finding, Plan, Result, RunSummary
+from premortem.domain.traffic import Profile
+from premortem.errors import ConfigError
 from premortem.generate import replay
 from premortem.pipeline.generate import produce, recorded
 from premortem.plan import Arranged, arrange
-from premortem.run import Event, ResultBatch, RunEnded, reproduce, run_plan
-from premortem.send import Session
+from premortem.run import Event, ResultBatch, RunEnded, RunStarted, reproduce, run_plan
+from premortem.run.runner import refuse_unsafe
+from premortem.send.line import Line, open_line
 from premortem.store import Store
 
 FINDINGS_REPRODUCED_MAX = 200
@@ -29,6 +27,8 @@ FINDINGS_REPRODUCED_MAX = 200
 REPRODUCTION_TRIES = 2
 PASSING_STORED_MAX = 2_000
 """Results without a verdict that are kept in full, of one run; the rest is counted."""
+SUSPICIOUS_MAX = 20_000
+"""Failed results held to be grouped; more of the same adds nothing."""
 
 
 class Prepared(Struct, frozen=True, kw_only=True):
@@ -45,7 +45,7 @@ class Reproducing(Struct, frozen=True, kw_only=True):
 
     done: int
     total: int
-    candidate: Candidate
+    title: str
 
 
 class Reported(Struct, frozen=True, kw_only=True):
@@ -54,20 +54,18 @@ class Reported(Struct, frozen=True, kw_only=True):
     summary: RunSummary
     findings: tuple[Finding, ...]
     unconfirmed: tuple[Finding, ...]
-    """Seen once, but not again when reproduced: not reported as findings."""
+    """Seen, but not again from a fresh state: shown apart, never counted as findings."""
 
 
 def prepare(plan: Plan, *, config: Config, store: Store) -> Prepared:
     """Generate and arrange what PLAN asks for. Sends nothing.
 
-    Raises UnsafeTarget when it would change data where nobody allowed it, NothingLearned
-    without a profile.
+    Raises NothingLearned without a profile, ConfigError without a target.
     """
     if not config.target.base_url:
         raise ConfigError("no target is named; set `base_url` under [target] in premortem.toml")
     profile = store.profile(plan.profile)
     exchanges = recorded(store, profile)
-    production = production_of(profile, exchanges, plan)
     made = produce(
         profile,
         exchanges,
@@ -79,61 +77,106 @@ def prepare(plan: Plan, *, config: Config, store: Store) -> Prepared:
         safe_only=plan.safe_methods_only,
     )
     store.save_rejections(made.rejections)
-    arranged = arrange(plan, production, made.sequences)
-    if not config.target.disposable:
-        for sequence in arranged.sequences:
-            for case in sequence.cases:
-                if case.request.method not in SAFE_METHODS:
-                    raise UnsafeTarget(
-                        target=config.target.base_url,
-                        method=case.request.method,
-                        operation_id=case.operation_id,
-                    )
-    return Prepared(
-        plan=plan, profile=profile, arranged=arranged, rejected=len(made.rejections)
-    )
-
-
-def production_of(profile: Profile, exchanges: Mapping[str, Exchange], plan: Plan) -> list:
-    """The recorded flows as sequences, narrowed to what PLAN allows."""
-    sequences = list(replay(profile, exchanges))
-    if not plan.operations and not plan.safe_methods_only:
-        return sequences
-    return [s for s in sequences if s.cases]
+    arranged = arrange(plan, list(replay(profile, exchanges)), made.sequences)
+    return Prepared(plan=plan, profile=profile, arranged=arranged, rejected=len(made.rejections))
 
 
 def execute(
-    prepared: Prepared,
-    *,
-    config: Config,
-    store: Store,
-    stop: threading.Event,
-    clock: Callable[[], float] = time.time,
+    prepared: Prepared, *, config: Config, store: Store, stop: threading.Event
 ) -> Iterator[Event | Reproducing | Reported]:
-    """Run what was prepared; the last event is Reported. Results are stored as they come."""
-    checker = Checker(prepared.profile, off=prepared.plan.checks_off)
-    run_id = uuid4().hex[:12]
-    session = Session(config, redaction_key=store.redaction_key, plan=prepared.plan)
-    session.wait_ready()
-    session.reset()
-    suspicious: list[Result] = []
-    stored = 0
-    summary: RunSummary | None = None
-    events = run_plan(
-        prepared.arranged, prepared.plan, session=session, check=checker.check, stop=stop, clock=clock
+    """Run what was prepared; the last event is Reported. Results are stored as they come.
+
+    Raises UnsafeTarget before anything is sent, TargetDown when nobody answers.
+    """
+    plan = prepared.plan
+    checker = Checker(prepared.profile, off=plan.checks_off)
+    with open_line(
+        config,
+        connections_max=plan.in_flight_max,
+        timeout_s=plan.timeout_s,
+        redaction_key=store.redaction_key,
+    ) as line:
+        refuse_unsafe(prepared.arranged.sequences, line)
+        line.wait_ready()
+        line.reset()
+        collected = _Collected(store)
+        for event in run_plan(
+            prepared.arranged,
+            plan,
+            line=line,
+            checker=checker.check,
+            stop=stop,
+            profile_version=prepared.profile.version,
+        ):
+            collected.take(event)
+            if not isinstance(event, RunEnded):
+                yield event
+        candidates = group(collected.suspicious, ignored=store.ignored())
+        findings: list[Finding] = []
+        unconfirmed: list[Finding] = []
+        for index, candidate in enumerate(candidates[:FINDINGS_REPRODUCED_MAX]):
+            title = candidate.verdict.title
+            yield Reproducing(done=index, total=len(candidates), title=title)
+            finding = _reproduced(candidate, line, checker, collected.run_id, config)
+            (findings if finding.reproduced else unconfirmed).append(finding)
+    summary = msgspec.structs.replace(
+        collected.summary, id=collected.run_id, findings=tuple(f.id for f in findings)
     )
-    for event in events:
-        if isinstance(event, ResultBatch):
+    store.save_findings(findings)
+    store.save_run(summary)
+    yield Reported(summary=summary, findings=tuple(findings), unconfirmed=tuple(unconfirmed))
+
+
+class _Collected:
+    """Stores results as they come and keeps the suspicious ones for grouping."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._passing = 0
+        self.run_id = ""
+        self.suspicious: list[Result] = []
+        self.summary: RunSummary
+
+    def take(self, event: Event) -> None:
+        if isinstance(event, RunStarted):
+            self.run_id = event.run_id
+        elif isinstance(event, RunEnded):
+            self.summary = event.summary
+        elif isinstance(event, ResultBatch):
             failed = [result for result in event.results if result.verdicts]
             passed = [result for result in event.results if not result.verdicts]
-            kept = passed[: max(0, PASSING_STORED_MAX - stored)]
-            stored += len(kept)
-            suspicious += failed
-            store.save_results(run_id, failed + kept)
-        if isinstance(event, RunEnded):
-            summary = msgspec.structs.replace(event.summary, id=run_id)
-            store.save_run(summary)
-        else:
-            yield event
-    assert summary is not None  # noqa: S101 - run_plan always ends with RunEnded
-    yield from _confirm(suspicious, summary, checker, session, config, store, stop, clock)
+            passed = passed[: PASSING_STORED_MAX - self._passing]
+            self._passing += len(passed)
+            self.suspicious += failed[: SUSPICIOUS_MAX - len(self.suspicious)]
+            self._store.save_results(self.run_id, failed + passed)
+
+
+def _reproduced(
+    candidate: Candidate, line: Line, checker: Checker, run_id: str, config: Config
+) -> Finding:
+    """CANDIDATE sent again from a fresh state: its shortest sequence first, then all before it."""
+    sequence, again = candidate.sequences[0], 0
+    for sequence in candidate.sequences:
+        again = reproduce(
+            sequence,
+            candidate.verdict,
+            client=line,
+            reset=line.reset,
+            checker=checker.check,
+            tries=REPRODUCTION_TRIES,
+        )
+        if again == REPRODUCTION_TRIES:
+            break
+    return finding_of(
+        candidate,
+        sequence=sequence,
+        reproduced=again,
+        tries=REPRODUCTION_TRIES,
+        curl=curl_line(
+            candidate.sent.request,
+            base_url=config.target.base_url,
+            role=candidate.case.role,
+            roles=config.roles,
+        ),
+        run_id=run_id,
+    )

@@ -1,0 +1,341 @@
+"""Requests sent per client CPU-second, beside wrk and Locust's FastHttpUser.
+
+All send the same distinct POST bodies of about 300 bytes over kept connections to one minimal
+server on the other core, and read every answer. CPU is user + system time of the client process
+alone: wall-clock rates lie on a contended core. Rounds are interleaved, medians are compared.
+
+    python benches/bench_send.py [--requests N] [--rounds N]
+
+`wrk` is taken from PATH; LOCUST_PYTHON names a Python that has Locust. What is missing is
+skipped, and said.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import json
+import os
+import re
+import resource
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+CONNECTIONS = 64
+PAD = "x" * 220
+LUA = """
+local n = 0
+local headers = { ["content-type"] = "application/json", ["accept"] = "*/*" }
+local pad = string.rep("x", 220)
+request = function()
+  n = n + 1
+  local body = '{"invoice_id":"inv_' .. n .. '","amount":' .. n .. ',"currency":"EUR","note":"'
+  return wrk.format("POST", "/invoices", headers, body .. pad .. '"}')
+end
+"""
+
+
+def body(n: int) -> bytes:
+    text = '{"invoice_id":"inv_%d","amount":%d,"currency":"EUR","note":"%s"}' % (n, n, PAD)
+    return text.encode()
+
+
+def cpu_s() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def pin(core: int) -> None:
+    if hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[core % len(cores)]})
+
+
+def say(**numbers: float) -> None:
+    print(json.dumps(numbers), flush=True)
+
+
+# The server: the least that answers every request.
+
+
+def serve(port: int) -> None:
+    import httptools
+    import uvloop
+
+    pin(1)
+    document = b'{"id":"pay_1","status":"accepted","amount":12,"currency":"EUR"}'
+    answer = (
+        b"HTTP/1.1 200 OK\r\nserver: echo\r\ncontent-type: application/json\r\n"
+        b"content-length: %d\r\n\r\n%b" % (len(document), document)
+    )
+
+    class Echo(asyncio.Protocol):
+        def connection_made(self, transport):
+            self.transport = transport
+            self.parser = httptools.HttpRequestParser(self)
+
+        def data_received(self, data):
+            self.parser.feed_data(data)
+
+        def on_message_complete(self):
+            self.transport.write(answer)
+
+    async def main() -> None:
+        server = await asyncio.get_running_loop().create_server(Echo, "127.0.0.1", port)
+        await server.serve_forever()
+
+    uvloop.run(main())
+
+
+# The clients. Each prints {"requests": N, "cpu_s": S} of its sending alone.
+
+
+def requests_of(count: int):
+    from premortem.domain.traffic import Request
+
+    headers = (("content-type", "application/json"), ("accept", "*/*"))
+    return [
+        Request(method="POST", origin="", path="/invoices", headers=headers, body=body(n))
+        for n in range(count)
+    ]
+
+
+def bare(port: int, count: int) -> None:
+    """The sender alone."""
+    from premortem.config import TargetConfig
+    from premortem.send.http import Sender
+    from premortem.send.line import new_loop
+
+    async def worker(sender, requests) -> None:
+        for request in requests:
+            sent = await sender.send(request)
+            assert sent.response is not None and sent.response.status == 200
+
+    async def main() -> None:
+        target = TargetConfig(base_url=f"http://127.0.0.1:{port}")
+        async with Sender(target, connections_max=CONNECTIONS) as sender:
+            requests = iter(requests_of(count))
+            gc.collect()
+            gc.freeze()
+            before = cpu_s()
+            await asyncio.gather(*(worker(sender, requests) for _ in range(CONNECTIONS)))
+            say(requests=count, cpu_s=cpu_s() - before)
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(main())
+
+
+def whole(port: int, count: int) -> None:
+    """The runner: slots, live values, credentials, checks, counts, batches to a consumer."""
+    from premortem.checks import Checker
+    from premortem.config import Config, TargetConfig
+    from premortem.domain.run import Case, Origin, Plan, Sequence
+    from premortem.plan import arrange
+    from premortem.run import ResultBatch, run_plan
+    from premortem.send.line import open_line
+
+    url = f"http://127.0.0.1:{port}"
+    target = TargetConfig(base_url=url, disposable=True, rate_per_second_max=1e9)
+    plan = Plan(dynamic="0%", rate_per_second=1e6, requests_max=count, in_flight_max=CONNECTIONS)
+    operation, origin = "POST /invoices", Origin(source="sample")
+    sequences = [
+        Sequence(cases=(Case(request=request, operation_id=operation, origin=origin),))
+        for request in requests_of(count)
+    ]
+    arranged = arrange(plan, sequences, [])
+    checker = Checker(profile())
+    with open_line(Config(target=target), connections_max=CONNECTIONS) as line:
+        before, results = cpu_s(), 0
+        for event in run_plan(
+            arranged, plan, line=line, checker=checker.check, stop=threading.Event()
+        ):
+            if isinstance(event, ResultBatch):
+                results += len(event.results)
+                assert not any(result.verdicts for result in event.results)
+        say(requests=results, cpu_s=cpu_s() - before)
+
+
+def profile():
+    """A profile whose only operation answers with an object of four members."""
+    from premortem.domain.traffic import Answer, Operation, OperationProfile, Profile, Timing
+
+    schema = {
+        "type": "object",
+        "required": ["id", "status", "amount", "currency"],
+        "properties": {
+            "id": {"type": "string", "pattern": "^pay_"},
+            "status": {"enum": ["accepted", "declined"]},
+            "amount": {"type": "integer", "minimum": 0},
+            "currency": {"type": "string", "minLength": 3, "maxLength": 3},
+        },
+    }
+    answer = Answer(
+        status=200,
+        count=1000,
+        schema=json.dumps(schema),
+        source="spec",
+        media_types=("application/json",),
+    )
+    operation = OperationProfile(
+        operation=Operation(method="POST", template="/invoices"),
+        count=1000,
+        declared=(200,),
+        in_spec=True,
+        answers=(answer,),
+    )
+    timing = Timing(first_at=0, last_at=1, rate_per_second=1, hours=(0,) * 24)
+    return Profile(
+        version="bench",
+        created_at=0,
+        exchanges=1000,
+        sessions=1,
+        origins=("http://127.0.0.1",),
+        operations=(operation,),
+        timing=timing,
+    )
+
+
+LOCUST = """
+import json, os, resource, sys
+from locust import FastHttpUser, constant, events, task
+
+COUNT, PAD = int(os.environ["COUNT"]), "x" * 220
+state = {"n": 0, "before": 0.0}
+
+def cpu_s():
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+class Client(FastHttpUser):
+    wait_time = constant(0)
+
+    @task
+    def pay(self):
+        n = state["n"] = state["n"] + 1
+        if n == 1:
+            state["before"] = cpu_s()
+        if n > COUNT:
+            if n == COUNT + 1:
+                print(json.dumps({"requests": COUNT, "cpu_s": cpu_s() - state["before"]}))
+                sys.stdout.flush()
+                self.environment.runner.quit()
+            return
+        body = '{"invoice_id":"inv_%d","amount":%d,"currency":"EUR","note":"%s"}' % (n, n, PAD)
+        with self.client.post("/invoices", data=body.encode(), catch_response=True,
+                headers={"content-type": "application/json"}) as answer:
+            if answer.status_code != 200:
+                answer.failure("not 200")
+"""
+
+
+def wrk_rate(port: int, seconds: float, folder: Path) -> float:
+    script = folder / "post.lua"
+    script.write_text(LUA)
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds:.0f}s", "-s", str(script)]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    output = subprocess.run(
+        [*command, f"http://127.0.0.1:{port}"], capture_output=True, text=True, check=True
+    ).stdout
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    found = re.search(r"(\d+) requests in", output)
+    assert found is not None, output
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return int(found[1]) / used
+
+
+def locust_rate(python: str, port: int, count: int, folder: Path) -> float:
+    script = folder / "locustfile.py"
+    script.write_text(LOCUST)
+    command = [python, "-m", "locust", "-f", str(script), "--headless", "--only-summary"]
+    command += ["-u", str(CONNECTIONS), "-r", str(CONNECTIONS), "-t", "120s", "--loglevel", "ERROR"]
+    output = subprocess.run(
+        [*command, "-H", f"http://127.0.0.1:{port}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"COUNT": str(count)},
+    ).stdout
+    return rate_in(output)
+
+
+def own_rate(client: str, port: int, count: int) -> float:
+    command = [sys.executable, __file__, client, str(port), str(count)]
+    return rate_in(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def rate_in(output: str) -> float:
+    line = next(line for line in output.splitlines() if line.startswith('{"requests"'))
+    numbers = json.loads(line)
+    return numbers["requests"] / numbers["cpu_s"]
+
+
+def wait_for(port: int) -> None:
+    for _ in range(100):
+        try:
+            socket.create_connection(("127.0.0.1", port), 0.1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise SystemExit("the server did not start")
+
+
+def measure(requests: int, rounds: int) -> dict[str, list[float]]:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    rates: dict[str, list[float]] = {}
+    locust = os.environ.get("LOCUST_PYTHON", "")
+    if not shutil.which("wrk"):
+        print("wrk is not on PATH: skipped")
+    if not locust:
+        print("LOCUST_PYTHON is not set: Locust skipped")
+    server = subprocess.Popen([sys.executable, __file__, "serve", str(port)])
+    pin(0)
+    try:
+        wait_for(port)
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            for _ in range(rounds):
+                if shutil.which("wrk"):
+                    seconds = max(2.0, requests / 50_000)
+                    rates.setdefault("wrk", []).append(wrk_rate(port, seconds, folder))
+                rates.setdefault("sender", []).append(own_rate("bare", port, requests))
+                rates.setdefault("runner", []).append(own_rate("whole", port, requests // 2))
+                if locust:
+                    rate = locust_rate(locust, port, requests // 6, folder)
+                    rates.setdefault("locust", []).append(rate)
+    finally:
+        server.terminate()
+        server.wait()
+    return rates
+
+
+def main() -> None:
+    if len(sys.argv) > 2 and sys.argv[1] in ("serve", "bare", "whole"):
+        pin(1 if sys.argv[1] == "serve" else 0)
+        numbers = [int(text) for text in sys.argv[2:]]
+        {"serve": serve, "bare": bare, "whole": whole}[sys.argv[1]](*numbers)
+        return
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--requests", type=int, default=60_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    rates = measure(options.requests, options.rounds)
+    medians = {name: statistics.median(values) for name, values in rates.items()}
+    print(f"{'':10}{'requests per CPU-second':>24}{'of wrk':>10}{'of Locust':>12}")
+    for name, rate in medians.items():
+        of_wrk = f"{rate / medians['wrk']:.2f}" if "wrk" in medians else "-"
+        of_locust = f"{rate / medians['locust']:.1f}" if "locust" in medians else "-"
+        print(f"{name:10}{rate:>24,.0f}{of_wrk:>10}{of_locust:>12}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Thin step libraries over the one engine, a module per test runner."""

@@ -1,0 +1,1 @@
+"""Writes scenarios as the files that test runners read."""

@@ -1,0 +1,355 @@
+"""From a question in English to what it asks about: operation, failure mode, field, role.
+
+By parsing: roles are the configured and captured ones, failure modes bring their words, and
+operations are found by the profile's own words. What nothing explains is said, not guessed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+
+from msgspec import Struct
+
+from premortem.agent.boundaries import asked as boundaries_asked
+from premortem.agent.boundaries import fits
+from premortem.agent.failure_modes import (
+    ANONYMOUS,
+    FAILURE_MODES,
+    ModeName,
+    mode_words,
+    modes_in,
+    offered,
+    possible,
+)
+from premortem.agent.index import ANY, CHANGING, READING, Asked, Entry, Index, Scored
+from premortem.agent.inputs import InputField, input_fields
+from premortem.agent.words import (
+    STOPWORDS,
+    VERBS,
+    VerbClass,
+    is_plural,
+    participle,
+    plain,
+    stem,
+    stems,
+    tokens,
+)
+from premortem.domain.scenario import Understanding
+from premortem.domain.traffic import Profile
+from premortem.errors import InputError
+
+PROMPT_CHARACTERS_MAX = 2_000
+OPERATIONS_MAX = 5
+"""Operations an Understanding names."""
+OFFERED_MAX = 5
+"""Operations that an error offers."""
+SHARE_OF_BEST = 0.6
+"""An operation that scores less than this share of the best one is not what is meant."""
+
+_ANONYMOUS = re.compile(
+    r"\b(?:(?:an? )?(?:anonymous|unauthenticated)(?: (?:user|visitor|client|caller|person|"
+    r"request))?|(?:not|without|isn't|never)(?: being)? (?:signed|logged|signing|logging)[ -]in|"
+    r"(?:without|no) (?:an? |any |valid )*(?:access )?(?:token|credentials?|login|log-in|"
+    r"authentication|auth|password|sign-in|authorization header)|(?:signed|logged) out|nobody)\b"
+)
+_PEOPLE = frozenset(stems("user person customer client people caller visitor member"))
+"""Who does something, where no role is meant."""
+_ALLOWED = frozenset({"allowed", "permitted", "able", "authorized", "authorised", "signed"})
+_BE = frozenset({"is", "are", "was", "were", "be", "been", "gets", "get", "got"})
+
+
+class _Read(Struct, frozen=True, kw_only=True):
+    """A question taken apart."""
+
+    prompt: str
+    words: tuple[str, ...]
+    """Lower case, in order, without those that name a role."""
+    role: str
+    modes: tuple[ModeName, ...]
+
+
+def understand(prompt: str, profile: Profile, *, roles: Collection[str] = ()) -> Understanding:
+    """What PROMPT asks about; ROLES are the configured ones beside those in PROFILE.
+
+    Raises InputError when it is empty or too long, names no failure mode, or fits no operation;
+    the message says what was understood and offers what comes nearest.
+    """
+    text = checked(prompt)
+    index = Index(profile)
+    read = _read(text, profile, roles, index)
+    mode = _mode(read, index)
+    candidates, field = _candidates(read, mode, index)
+    asked = _asked(read, mode, index, field)
+    ranked = index.rank(asked, among=candidates)
+    best = _best(ranked, index, read, field=field)
+    if not best:
+        raise InputError(_nothing_fits(read, mode, asked, index))
+    if mode == "boundary" and field is None:
+        field = main_field(input_fields(best[0].operation), boundaries_asked(text))
+    known = frozenset().union(*(scored.matched for scored in best))
+    return Understanding(
+        prompt=text,
+        failure_mode=mode,
+        operation_ids=tuple(scored.operation.id for scored in best),
+        field=field.name if field else "",
+        role=read.role,
+        not_understood=_left_over(read, known, field),
+    )
+
+
+def checked(prompt: str) -> str:
+    """PROMPT in one line without odd characters. Raises InputError when it cannot be a question."""
+    text = " ".join(plain(prompt[: PROMPT_CHARACTERS_MAX + 1]).split())
+    if not text:
+        raise InputError('the question is empty; ask something like "What if ... twice?"')
+    if len(prompt) > PROMPT_CHARACTERS_MAX:
+        raise InputError(
+            f"the question has {len(prompt)} characters; at most {PROMPT_CHARACTERS_MAX} are "
+            f"read: ask about one thing at a time"
+        )
+    return text
+
+
+def known_roles(profile: Profile, configured: Collection[str]) -> tuple[str, ...]:
+    """Configured roles, then those that the traffic shows besides."""
+    seen = {role for operation in profile.operations for role in operation.roles}
+    return (*configured, *sorted(seen - set(configured) - {"", "unknown"}))
+
+
+def _read(text: str, profile: Profile, roles: Collection[str], index: Index) -> _Read:
+    low = text
+    role = ""
+    found = _ANONYMOUS.search(text.lower())
+    if found is not None and _ANONYMOUS.search(text.lower()):
+        role = ANONYMOUS
+        low = text[: found.start()] + " " + text[found.end() :]
+    words = tokens(low)
+    if not role:
+        role, words = _role_in(words, known_roles(profile, roles), index)
+    return _Read(prompt=text, words=tuple(words), role=role, modes=modes_in(low))
+
+
+def _role_in(words: list[str], roles: Sequence[str], index: Index) -> tuple[str, list[str]]:
+    """The role WORDS name as the one who acts, and the words without it."""
+    stemmed = [stem(word) for word in words]
+    for role in sorted(roles, key=len, reverse=True):
+        name = stems(role)
+        for at in range(len(words) - len(name) + 1):
+            if not name or stemmed[at : at + len(name)] != name:
+                continue
+            if not _is_object(words, at, at + len(name), index):
+                return role, words[:at] + words[at + len(name) :]
+    return "", words
+
+
+def _is_object(words: Sequence[str], start: int, end: int, index: Index) -> bool:
+    """Whether something is done to words[START:END]: `a guest is deleted`, `delete a guest`."""
+    if start and words[start - 1] in ("by", "as"):
+        return False
+    before = [w for w in words[:start] if w not in ("a", "an", "the", "same", "new", "another")]
+    after = words[end : end + 2]
+    passive = (
+        len(after) == 2
+        and after[0] in _BE
+        and after[1].endswith(("ed", "en", "id"))
+        and after[1] not in _ALLOWED
+    )
+    governed = bool(before) and stem(before[-1]) in VERBS and before[-1] not in _BE
+    return (passive or governed) and any(stem(w) in index.named for w in words[start:end])
+
+
+def _mode(read: _Read, index: Index) -> ModeName:
+    modes = list(read.modes)
+    # A service may have an operation called duplicate, or retry: then the word names that.
+    if modes and modes[0] == "duplicate" and len(modes) > 1 and _only_named(read, index):
+        modes.append(modes.pop(0))
+    if modes:
+        return modes[0]
+    if read.role:
+        return "forbidden_role"
+    known = [word for word in _content(read.words) if index.known(stem(word))]
+    raise InputError(
+        f'"{_cut(read.prompt)}" names nothing that could go wrong; '
+        f"understood: {', '.join(known) or 'nothing'}. Say one of: {offered()}"
+    )
+
+
+def _only_named(read: _Read, index: Index) -> bool:
+    pattern = re.compile(FAILURE_MODES[0].pattern)
+    named = [word for word in read.words if pattern.fullmatch(word)]
+    return bool(named) and all(stem(word) in index.heads for word in named)
+
+
+def _candidates(read: _Read, mode: ModeName, index: Index) -> tuple[list[Entry], InputField | None]:
+    """The operations that MODE is possible for, and the field that the question names."""
+    entries = [e for e in index.entries if possible(mode, e.operation)]
+    if mode != "boundary":
+        return entries, None
+    wanted = boundaries_asked(read.prompt)
+    stemmed = [stem(word) for word in read.words]
+    fields: dict[str, tuple[float, InputField]] = {}
+    for entry in entries:
+        field = _named_field(stemmed, entry.inputs, wanted)
+        if field is not None:
+            fields[entry.operation.id] = field
+    if not fields:
+        fitting = [e for e in entries if main_field(e.inputs, wanted) is not None]
+        return fitting, None
+    longest = max(length for length, _ in fields.values())
+    having = [e for e in entries if fields.get(e.operation.id, (0, None))[0] == longest]
+    return having, fields[having[0].operation.id][1]
+
+
+def _named_field(
+    stemmed: Sequence[str], inputs: Sequence[InputField], wanted: Sequence[str]
+) -> tuple[float, InputField] | None:
+    """The field of INPUTS that the words name most fully, and how fully."""
+    best: tuple[float, InputField] | None = None
+    for field in inputs:
+        name = list(field.stems)
+        if not name or not any(fits(boundary, field.types) for boundary in wanted):
+            continue
+        length = _said(name, stemmed)
+        if length and (best is None or length > best[0]):
+            best = (length, field)
+    return best
+
+
+def _said(name: Sequence[str], stemmed: Sequence[str]) -> float:
+    """How many of NAME's words stand in STEMMED in a row, or less for its last word alone."""
+    span = len(name)
+    if any(list(stemmed[i : i + span]) == list(name) for i in range(len(stemmed) - span + 1)):
+        return float(span)
+    # `customer` for customer_name, `name` for displayName: half a naming.
+    content = [word for word in stemmed if word not in STOPWORDS]
+    return 0.5 if span > 1 and (name[0] in content or name[-1] in content) else 0.0
+
+
+def main_field(inputs: Sequence[InputField], wanted: Sequence[str]) -> InputField | None:
+    """The field of INPUTS that is meant when none is named: numbers before texts."""
+    fields = [
+        f
+        for f in inputs
+        if f.place.part == "body"
+        and "*" not in f.place.tokens
+        and any(fits(boundary, f.types) for boundary in wanted)
+        and not _identifies(f)
+    ]
+    numeric = [f for f in fields if f.types & {"number", "integer"}]
+    chosen = numeric or ([] if _about_numbers(wanted) else fields)
+    return chosen[0] if chosen else None
+
+
+def _about_numbers(wanted: Sequence[str]) -> bool:
+    return bool({"negative", "zero"} & set(wanted))
+
+
+def _identifies(field: InputField) -> bool:
+    return bool({"id", "uuid", "key"} & set(field.stems))
+
+
+def _asked(read: _Read, mode: ModeName, index: Index, field: InputField | None) -> Asked:
+    named = mode_words(read.prompt)
+    words = [w for w in _content(read.words) if w not in named or stem(w) in index.heads]
+    stemmed = [stem(word) for word in words]
+    classes: list[VerbClass] = []
+    known: list[str] = []
+    plurals: set[str] = set()
+    own = set(field.stems) if field else set()
+    for position, (word, base) in enumerate(zip(words, stemmed, strict=True)):
+        again = base.removeprefix("re-").removeprefix("re")
+        base = again if base not in VERBS and again in VERBS else base
+        if base in VERBS and (base not in index.heads or _acts(word, base)):
+            classes.append(VERBS[base])
+        if _is_doer(position, words):
+            continue
+        found = index.known(base)
+        if found and found not in own:
+            known.append(found)
+            if is_plural(word):
+                plurals.add(found)
+    return Asked(
+        words=tuple(known),
+        plurals=frozenset(plurals),
+        classes=tuple(dict.fromkeys(classes)),
+        preferred=_preferred(mode, field),
+    )
+
+
+def _preferred(mode: ModeName, field: InputField | None) -> Mapping[str, float]:
+    if mode == "forbidden_role":
+        return ANY
+    return READING if field is not None and field.place.part == "query" else CHANGING
+
+
+def _acts(word: str, base: str) -> bool:
+    """Whether WORD looks like a verb's form rather than the thing of that name."""
+    return word != base and (word.endswith(("ing", "ed")) or word == participle(base))
+
+
+def _is_doer(position: int, words: Sequence[str]) -> bool:
+    """`a user issues ...`: somebody, not the thing it is about."""
+    if stem(words[position]) not in _PEOPLE or position + 2 >= len(words):
+        return False
+    following = words[position + 1]
+    return stem(following) in VERBS and not following.endswith("ed")
+
+
+def _content(words: Sequence[str]) -> list[str]:
+    return [w for w in words if w not in STOPWORDS and not w.lstrip("-").isdigit() and len(w) > 1]
+
+
+def _best(
+    ranked: Sequence[Scored], index: Index, read: _Read, *, field: InputField | None
+) -> list[Scored]:
+    """Those that are plausibly meant; empty when no word says what any is about."""
+    about = [s for s in ranked if field is not None or _is_about(s, index, read)]
+    if not about or (field is None and about[0].score <= 0):
+        return []
+    if not any(scored.matched for scored in about):
+        return about[:OPERATIONS_MAX]  # only a field is named: every operation that has it
+    floor = about[0].score * SHARE_OF_BEST if about[0].score > 0 else about[0].score - 3
+    first = about[0]
+    alike = [
+        s
+        for s in about
+        if s.matched >= first.matched and s.at_head >= first.at_head and s.number >= first.number
+    ]
+    return [s for s in alike if s.score >= floor][:OPERATIONS_MAX]
+
+
+def _is_about(scored: Scored, index: Index, read: _Read) -> bool:
+    """Some word names what the operation is about; an everyday verb only where all is explained."""
+    if any(word not in VERBS for word in scored.matched):
+        return True
+    explained = not _left_over(read, scored.matched, None)
+    return explained and any(word in index.heads for word in scored.matched)
+
+
+def _left_over(read: _Read, known: Collection[str], field: InputField | None) -> tuple[str, ...]:
+    own = set(field.stems) if field else set()
+    explained = set(mode_words(read.prompt))
+    return tuple(
+        word
+        for word in dict.fromkeys(_content(read.words))
+        if stem(word) not in known
+        and stem(word) not in own
+        and stem(word) not in VERBS
+        and word not in explained
+    )
+
+
+def _nothing_fits(read: _Read, mode: ModeName, asked: Asked, index: Index) -> str:
+    unknown = _left_over(read, asked.words, None)
+    near = [s.operation.id for s in index.rank(asked)[:OFFERED_MAX]]
+    understood = [mode, *([f"role {read.role}"] if read.role else []), *asked.words]
+    return (
+        f'no operation fits "{_cut(read.prompt)}"; understood: {", ".join(understood)}; '
+        f"not understood: {', '.join(unknown) or 'nothing more'}. The nearest operations: "
+        f"{'; '.join(near) or 'none'}. Failure modes: {offered()}"
+    )
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 120 else text[:117] + "..."

@@ -1,0 +1,186 @@
+"""English as questions about services use it: tokens, stems, verbs and what they do.
+
+Light on purpose: a stem only has to be the same for the forms of one word. Nothing here knows
+any service's own names; those come from its profile.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Literal
+
+VerbClass = Literal["create", "change", "delete", "read"]
+
+_TOKEN = re.compile(r"-?\d+(?:\.\d+)?|[^\W\d_]+(?:'[a-z]+)?\d*")
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+VERSION_SEGMENT = re.compile(r"v\d+(\.\d+)*|api|rest", re.IGNORECASE)
+"""Path segments that say which API, not what it is about."""
+_VOWEL = re.compile(r"[aeiouy]")
+
+_IRREGULAR_FORMS = """
+    paid pay, sent send, sold sell, bought buy, made make, got get, gotten get, wrote write,
+    written write, built build, taken take, took take, gave give, given give, ran run,
+    children child, people person, saw see, seen see, put put, drew draw, drawn draw,
+    withdrawn withdraw, withdrew withdraw, begun begin, began begin, hidden hide, left leave,
+    held hold, indices index, criteria criterion, data data, media media, access access,
+    process process, address address, status status, news news, alias alias, canvas canvas,
+    series series
+"""
+_PARTICIPLE_FORMS = """
+    read read, set set, send sent, pay paid, sell sold, put put, cancel cancelled, get got,
+    buy bought, write written, run run, reset reset, submit submitted, ship shipped,
+    stop stopped
+"""
+_NO_SUFFIX = frozenset(
+    {
+        *("comment", "document", "moment", "element", "segment", "environment", "string"),
+        *("thing", "king", "ring", "spring", "need", "feed", "seed", "speed", "embed", "bed"),
+        *("red", "version", "session", "region", "station", "million", "billion", "option"),
+        *("ping", "sibling", "ceiling", "department", "apartment", "total", "goal", "local"),
+        *("real", "deal", "animal", "terminal", "signal", "journal", "portal", "legal"),
+    }
+)
+
+
+def _pairs(forms: str) -> dict[str, str]:
+    """`paid pay, sent send` as a table."""
+    return dict(pair.split() for pair in forms.split(","))
+
+
+_IRREGULAR = _pairs(_IRREGULAR_FORMS)
+_PARTICIPLES = _pairs(_PARTICIPLE_FORMS)
+
+_STOP = """
+    a an the this that these those there here what which who whom whose when where why how if
+    happen happens happened suppose supposing assume imagine case is are was were be been being
+    am do does did done doing has have had having can could may might must shall should will
+    would i we you he she it they one someone somebody anyone anybody everyone me us him them
+    my our your his her its their of in on at to from by for with without within as into onto
+    over under about between through during before after and or but not no nor so than then too
+    very just also only even still yet ever never same other another some any all each every
+    both more most much many few while because until against per via let s t be able allowed
+    permitted possible ok okay please try tries tried trying get gets got gotten getting give
+    gives given accidentally somehow actually really simply by mistake exactly way far
+    value field user's time times once now already again
+    """
+STOPWORDS = frozenset(_STOP.split())
+"""Words that carry no meaning of their own in a question."""
+
+_VERBS: dict[VerbClass, str] = {
+    "create": "create add make issue submit post register place send upload insert open new "
+    "record generate book enter raise start launch write publish store",
+    "change": "edit change update modify alter replace rename set correct patch overwrite "
+    "adjust amend revise",
+    "delete": "delete remove drop destroy erase discard purge unassign revoke",
+    "read": "get read view see list fetch show look retrieve download search query browse "
+    "export find inspect access",
+}
+
+
+def stem(word: str) -> str:
+    """The stem of WORD (lower case): plural, tense and the commonest noun endings off."""
+    if word in _IRREGULAR:
+        return _IRREGULAR[word]
+    base = _singular(word)
+    if base in _IRREGULAR:
+        return _IRREGULAR[base]
+    if base not in _NO_SUFFIX:
+        base = _bare(base)
+    if len(base) >= 4 and base[-1] == base[-2] and base[-1] not in "aeiou":
+        base = base[:-1]
+    return base
+
+
+def _singular(word: str) -> str:
+    if len(word) <= 3:
+        return word
+    if word.endswith("ies"):
+        return word[:-3] + "y"
+    if word.endswith(("sses", "xes", "ches", "shes", "zzes")):
+        return word[:-2]
+    if word.endswith("s") and not word.endswith(("ss", "us", "is")):
+        return word[:-1]
+    return word
+
+
+def _bare(word: str) -> str:
+    for suffix, put in (("ied", "y"), ("ing", ""), ("ed", ""), ("ment", ""), ("al", "")):
+        rest = word.removesuffix(suffix)
+        if rest != word and len(rest) >= 3 and _VOWEL.search(rest):
+            word = rest + put
+            break
+    else:
+        if word.endswith("ion") and len(word) >= 6 and word[-4] in "st":
+            word = word[:-3]
+    if word.endswith("e") and len(word) >= 4:
+        word = word[:-1]
+    # Validation and validate, invitation and invite.
+    if word.endswith("at") and len(word) >= 6:
+        word = word[:-2]
+    return word
+
+
+VERBS: dict[str, VerbClass] = {
+    stem(word): verb_class for verb_class, words in _VERBS.items() for word in words.split()
+}
+"""Stem -> what the verb does to a thing."""
+
+METHODS: dict[VerbClass, dict[str, float]] = {
+    "create": {"POST": 1.0, "PUT": 0.4},
+    "change": {"PATCH": 1.0, "PUT": 0.9, "POST": 0.1},
+    "delete": {"DELETE": 1.0, "POST": 0.1},
+    "read": {"GET": 1.0, "HEAD": 0.2},
+}
+"""How well an HTTP method fits what a verb does, in [0, 1]; methods left out do not."""
+
+
+def plain(text: str) -> str:
+    """TEXT with compatibility forms, odd quotes, dashes and control characters made ordinary."""
+    text = unicodedata.normalize("NFKC", text)
+    text = text.translate({0x2019: "'", 0x2018: "'", 0x2013: "-", 0x2212: "-", 0x2014: "-"})
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def tokens(text: str) -> list[str]:
+    """The words and numbers of TEXT in order, lower case; CamelCase and snake_case split."""
+    split = _CAMEL.sub(" ", text.replace("_", " "))
+    return [found.lower().removesuffix("'s") for found in _TOKEN.findall(split)]
+
+
+def stems(text: str) -> list[str]:
+    """The stems of TEXT's words, in order."""
+    return [stem(word) for word in tokens(text)]
+
+
+def singular(word: str) -> str:
+    """WORD without its plural ending, for titles: `refunds` -> `refund`."""
+    return {"people": "person", "children": "child"}.get(word, _singular(word))
+
+
+def is_plural(word: str) -> bool:
+    """Whether WORD looks like a plural."""
+    return singular(word) != word
+
+
+def third_person(verb: str) -> str:
+    """`approve` -> `approves`."""
+    if verb.endswith("y") and verb[-2:-1] not in "aeiou":
+        return verb[:-1] + "ies"
+    return verb + ("es" if verb.endswith(("s", "x", "ch", "sh", "z", "o")) else "s")
+
+
+def participle(verb: str) -> str:
+    """`approve` -> `approved`."""
+    if verb in _PARTICIPLES:
+        return _PARTICIPLES[verb]
+    if verb.endswith("e"):
+        return verb + "d"
+    if verb.endswith("y") and verb[-2:-1] not in "aeiou":
+        return verb[:-1] + "ied"
+    return verb + "ed"
+
+
+def article(noun: str) -> str:
+    """`a` or `an` before NOUN."""
+    return "an" if noun[:1] in "aeiou" else "a"

@@ -1,0 +1,69 @@
+"""A run's report written to files."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+from premortem.analyse.report import compose_report
+from premortem.analyse.report_html import render_html, write_file
+from premortem.analyse.report_junit import render_junit
+from premortem.domain.run import Finding, Result, RunSummary
+from premortem.domain.traffic import Profile
+from premortem.store import StoredScenario
+
+
+def write_html(
+    path: Path,
+    *,
+    summary: RunSummary,
+    findings: Iterable[Finding],
+    profile: Profile | None = None,
+    results: Iterable[Result] = (),
+    scenarios: Iterable[StoredScenario] = (),
+    failing: Collection[str] | None = None,
+    unconfirmed: Iterable[Finding] = (),
+    ignored: int = 0,
+    base_url: str = "",
+) -> None:
+    """Write the HTML report; see `compose_report`.
+
+    Raises InputError when PATH cannot be written.
+    """
+    report = compose_report(
+        summary,
+        findings=findings,
+        profile=profile,
+        results=results,
+        scenarios=scenarios,
+        failing=failing,
+        unconfirmed=unconfirmed,
+        ignored=ignored,
+        base_url=base_url,
+    )
+    write_file(path, render_html(report))
+
+
+def write_junit(
+    path: Path,
+    *,
+    summary: RunSummary,
+    findings: Iterable[Finding],
+    profile: Profile | None = None,
+    results: Iterable[Result] = (),
+    scenarios: Iterable[StoredScenario] = (),
+    failing: Collection[str] | None = None,
+) -> None:
+    """Write the JUnit report; see `compose_report`.
+
+    Raises InputError when PATH cannot be written.
+    """
+    report = compose_report(
+        summary,
+        findings=findings,
+        profile=profile,
+        results=results,
+        scenarios=scenarios,
+        failing=failing,
+    )
+    write_file(path, render_junit(report))

@@ -1,0 +1,1 @@
+"""What the terminal shows, as rich renderables; captured text is never taken for markup."""

@@ -1,0 +1,205 @@
+"""Findings and runs in the terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from premortem.analyse import excerpt
+from premortem.analyse.findings import SEVERITIES, alike
+from premortem.analyse.report import WHY
+from premortem.analyse.report_html import milliseconds, moment
+from premortem.analyse.terminal.cells import (
+    SEVERITY_STYLE,
+    block,
+    cell,
+    count,
+    heading,
+    indented,
+    stack,
+    table,
+)
+from premortem.domain import run
+from premortem.domain.run import Finding, Plan, RunSummary
+
+BAR_CELLS = 40
+OPERATIONS_SHOWN_MAX = 40
+_CLASS_STYLE = {"2xx": "green", "3xx": "blue", "4xx": "yellow", "5xx": "red", "none": "magenta"}
+
+
+def findings_table(
+    findings: Sequence[Finding], *, unconfirmed: int = 0, failing: Collection[str] | None = None
+) -> RenderableType:
+    """One line for each finding, gravest first.
+
+    FAILING: ids that make the run fail; the others are marked as known. None: all.
+    """
+    suspicions = f"{unconfirmed} failed once and not again from a fresh state; not counted"
+    note = Text(suspicions, style="dim") if unconfirmed else None
+    if not findings:
+        return stack(Text("no finding", style="bold green"), note)
+    made = table("", "id", "operation", "check", "what", "seen", "again", right=("seen", "again"))
+    ordered = sorted(
+        findings, key=lambda f: (SEVERITIES.index(f.severity), f.operation_id, f.check)
+    )
+    for finding in ordered:
+        known = failing is not None and finding.id not in failing
+        made.add_row(
+            Text(finding.severity, style=SEVERITY_STYLE[finding.severity]),
+            cell(finding.id, "bold"),
+            cell(finding.operation_id),
+            cell(finding.check, "dim"),
+            cell(finding.title + (" (known)" if known else "")),
+            count(finding.count),
+            f"{finding.reproduced}/{finding.reproduction_tries}",
+        )
+    counts = Counter(finding.severity for finding in findings)
+    summed = ", ".join(f"{counts[s]} {s}" for s in SEVERITIES if counts[s])
+    plural = "s" if len(findings) > 1 else ""
+    shared = sum(1 for operations in alike(findings).values() if operations > 1)
+    line = f"{len(findings)} finding{plural}: {summed}"
+    if shared:
+        line += f"; {shared} signature{'s' if shared > 1 else ''} in more than one operation"
+    return stack(made, Text(line, style="bold"), note)
+
+
+def finding_view(finding: Finding, *, alike_in: int = 0) -> RenderableType:
+    """Everything about one finding. ALIKE_IN: operations with the same signature."""
+    head = Text.assemble(
+        (finding.severity, SEVERITY_STYLE[finding.severity]),
+        (f"  {finding.id}  ", "bold"),
+        excerpt.printable(finding.operation_id),
+    )
+    again = f"reproduced {finding.reproduced} of {finding.reproduction_tries} times"
+    facts = f"{finding.check}, seen {finding.count:,} times, {again}"
+    if alike_in > 1:
+        facts += f"; same signature in {alike_in} operations"
+    sent = finding.sent
+    if sent.response is not None:
+        answer = excerpt.response_text(sent.response)
+    else:
+        answer = f"no answer: {sent.fault.kind}, {sent.fault.detail}" if sent.fault else "no answer"
+    before = finding.sequence.cases[:-1]
+    return stack(
+        head,
+        block(finding.title, "bold"),
+        Text(facts, style="dim"),
+        block(finding.verdict.evidence),
+        block(WHY.get(finding.check, ""), "dim") if finding.check in WHY else None,
+        heading(f"before it, {len(before)} requests") if before else None,
+        indented(block("\n".join(_line(case) for case in before[-20:]))) if before else None,
+        heading("request" + (f" as {_role(finding)}" if _role(finding) else "")),
+        indented(block(excerpt.request_text(sent.request))),
+        heading("response"),
+        indented(block(answer)),
+        heading("by hand") if finding.curl else None,
+        # Not indented, and not wrapped: it is copied.
+        Text(excerpt.printable(finding.curl), overflow="ignore", no_wrap=True)
+        if finding.curl
+        else None,
+        Text(f"\nagain, with what comes before it: premortem replay {finding.id}", style="dim"),
+    )
+
+
+def _role(finding: Finding) -> str:
+    return finding.sequence.cases[-1].role
+
+
+def _line(case: run.Case) -> str:
+    role = f"  as {case.role}" if case.role else ""
+    return f"{case.request.method} {excerpt.target_of(case.request, chars_max=100)}{role}"
+
+
+def run_view(summary: RunSummary, shortfall: str = "") -> RenderableType:
+    """How a run went: counts, answers, fidelity of the replay, latency."""
+    made = table("", "", "")
+    made.show_header = False
+    rate = summary.answered / summary.duration_s if summary.duration_s else 0.0
+    made.add_row("planned", count(summary.planned), _planned_note(summary))
+    made.add_row(
+        "answered", count(summary.answered), f"{rate:.1f}/s over {summary.duration_s:.1f} s"
+    )
+    if summary.faulted:
+        made.add_row("faulted", count(summary.faulted, "red"), "no usable answer")
+    if summary.unknown:
+        note = "no answer; they may have been carried out"
+        made.add_row("unknown", count(summary.unknown, "magenta"), note)
+    if summary.left:
+        made.add_row("not sent", count(summary.left, "yellow"), cell(summary.stopped or shortfall))
+    if summary.recorded_class_total:
+        share = summary.recorded_class_matched / summary.recorded_class_total
+        note = f"of {summary.recorded_class_total:,} replayed: {share:.1%} as in production"
+        made.add_row("as recorded", count(summary.recorded_class_matched), note)
+    if summary.latency_ms:
+        quantiles = (f"{name} {milliseconds(ms)}" for name, ms in summary.latency_ms.items())
+        made.add_row("latency", "", "  ".join(quantiles))
+    title = f"run {summary.id}, plan {excerpt.printable(summary.plan.name)}, "
+    return stack(
+        Text(title + moment(summary.started_at), style="bold"),
+        made,
+        _bar(summary),
+        Text(excerpt.printable(shortfall), style="yellow") if shortfall else None,
+    )
+
+
+def _planned_note(summary: RunSummary) -> str:
+    note = f"{summary.planned_dynamic:,} generated"
+    if summary.by_source:
+        sources = ", ".join(f"{n:,} {name}" for name, n in sorted(summary.by_source.items()))
+        note += f" ({sources}"
+        note += f"; {summary.setup:,} only set up others)" if summary.setup else ")"
+    return note
+
+
+def _bar(summary: RunSummary) -> Text | None:
+    counts = dict(sorted(summary.statuses.items()))
+    lost = summary.faulted + summary.unknown
+    if lost:
+        counts["none"] = lost
+    total = sum(counts.values())
+    if not total:
+        return None
+    bar = Text()
+    for name, number in counts.items():
+        cells = max(1, round(BAR_CELLS * number / total))
+        bar.append("█" * cells, style=_CLASS_STYLE.get(name, "dim"))
+    for name, number in counts.items():
+        label = "no answer" if name == "none" else name
+        bar.append(f"  {label} {number:,}", style=_CLASS_STYLE.get(name, "dim"))
+    return bar
+
+
+def plan_view(plan: Plan, sequences: Sequence[run.Sequence], shortfall: str = "") -> RenderableType:
+    """What a plan sends: numbers, then operations by how often they come."""
+    cases = [case for sequence in sequences for case in sequence.cases]
+    sources = Counter(case.origin.source for case in cases)
+    adversarial = sum(case.intent.kind == "adversarial" for case in cases)
+    setup = sum(case.setup for case in cases)
+    named = ", ".join(f"{number:,} {source}" for source, number in sorted(sources.items()))
+    made = table("operation", "replay", "generated", "of these adversarial", right=_PLAN_NUMBERS)
+    totals = Counter(case.operation_id for case in cases)
+    replayed = Counter(c.operation_id for c in cases if c.origin.source == "replay")
+    broken = Counter(c.operation_id for c in cases if c.intent.kind == "adversarial")
+    for operation_id, number in totals.most_common(OPERATIONS_SHOWN_MAX):
+        made.add_row(
+            cell(operation_id),
+            count(replayed[operation_id]),
+            count(number - replayed[operation_id]),
+            count(broken[operation_id]),
+        )
+    hidden = len(totals) - OPERATIONS_SHOWN_MAX
+    rate = f"{plan.rate_per_second:g}/s for at most {plan.duration_s:g} s"
+    return stack(
+        Text(f"{plan.planned:,} requests at {rate}; {plan.planned_dynamic:,} generated", "bold"),
+        Text(f"  {named}; {adversarial:,} adversarial; {setup:,} only set up others"),
+        Text("  only safe methods") if plan.safe_methods_only else None,
+        made,
+        Text(f"and {hidden} more operations", style="dim") if hidden > 0 else None,
+        Text(excerpt.printable(shortfall), style="yellow") if shortfall else None,
+    )
+
+
+_PLAN_NUMBERS = ("replay", "generated", "of these adversarial")

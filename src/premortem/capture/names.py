@@ -1,0 +1,181 @@
+"""What a field's name says about its value: a secret, personal, an identity, or nothing.
+
+Names are compared by their parts: `accessToken`, `access-token`, `user[access_token]` and
+`ACCESS_TOKEN` are one name; `passwordless`, `pinned` and `tokenizer` are others.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from enum import IntEnum
+from functools import lru_cache
+
+
+class Kind(IntEnum):
+    """What the values under a name are."""
+
+    SECRET = 1
+    """Credentials and payment data: texts, and numbers where numbers can be secret."""
+    SECRET_TEXT = 2
+    """Texts alone: numbers under such a name count or measure something."""
+    EMAIL = 3
+    IDENTITY = 4
+    """Ids, hashes, cursors: random by nature, and needed to join requests."""
+    CONTAINER = 5
+    """Says nothing itself: `value`, `data`; inside something secret it is secret."""
+    PLAIN = 6
+
+
+_SECRET_WORDS = frozenset(
+    "password passwd passwort pwd passphrase passcode secret ssn cvv cvv2 cvc cvc2 iban pin pan "
+    "otp totp credential passport".split()
+)
+"""Secret wherever they stand in a name, numbers included."""
+_SECRET_TEXT_WORDS = frozenset(
+    "token secrets passwords tokens jwt bearer authorization credentials csrf xsrf pass pw "
+    "modhash cookie cookies phpsessid jsessionid".split()
+)
+_PERSONAL_WORDS = frozenset("phone telephone mobile fax cellphone msisdn".split())
+_NUMBERED = frozenset(("number", "no", "num", "home", "work"))
+_EMAIL_WORDS = frozenset("email emails mail".split())
+
+_SECRET_PAIRS = frozenset(
+    tuple(pair.split())
+    for pair in (
+        "card number,card no,card num,card pan,cc number,cc num,credit card,debit card,"
+        "account number,account no,acct number,bank account,routing number,sort code,"
+        "security code,card code,verification code,auth code,authorization code,access code,"
+        "recovery code,recovery codes,backup code,backup codes,otp code,mfa code,login code,"
+        "one time,security answer,secret answer,social security,tax id,tax number,national id,"
+        "passport number,passport no,driver license,drivers license,license number,"
+        "insurance number,api secret"
+    ).split(",")
+)
+"""Two neighbouring parts that are secret together."""
+_KEY_QUALIFIERS = frozenset(
+    "api access secret private encryption signing master shared account auth app application "
+    "client consumer license service storage webhook subscription session ssh rsa pgp gpg hmac "
+    "aes admin deploy server write ingest instrumentation crypto seed pre symmetric".split()
+)
+"""`api_key`: what stands before `key` when it opens something. Not `primary`, `public`, `sort`."""
+
+_GLUED = re.compile(
+    r"(?:(?:new|old|current|user|my|db|admin|root|login|confirm|repeat|account|auth|access|"
+    r"refresh|id|api|client|app|private|secret|session|csrf|xsrf|oauth|bearer|signing|"
+    r"master|encryption|card|credit|account|bank|phone|mobile|telephone)"
+    r"(?:password|passwd|passphrase|passcode|pwd|secret|token|key|pin|cvv|cvc|number|no|card)"
+    r"(?:confirmation|confirm|hash|again|2)?)|password(?:confirmation|confirm|hash|again|2)"
+)
+"""Names written in one lower-case word, taken apart below."""
+_GLUE = re.compile(
+    r"new|old|current|user|my|db|admin|root|login|confirmation|confirm|repeat|account|auth|"
+    r"access|refresh|id|api|client|app|private|secret|session|csrf|xsrf|oauth|bearer|signing|"
+    r"master|encryption|password|passwd|passphrase|passcode|pwd|token|key|pin|cvv|cvc|phone|"
+    r"mobile|telephone|number|no|card|credit|bank|hash|again|2"
+)
+
+_ABOUT = frozenset(
+    "type types count counts limit limits id ids name names url uri endpoint expires expiry "
+    "expiration expired expire in at ttl age length size policy policies strength required "
+    "require enabled disabled status state valid validity max min format algorithm alg method "
+    "version label description hint scope scopes used usage budget changed updated created "
+    "reset field fields provider issuer audience required lifetime interval duration path "
+    "prefix rules rule requirements mode class icon color rotation index position ready "
+    "supported support allowed forbidden visible verified attempts tries retries".split()
+)
+"""As the last part they speak about the secret instead of holding it."""
+_NOT_ONE = frozenset(
+    "max min num total count prompt completion input output cached reasoning used page next "
+    "prev previous continuation continue sync cursor has is show use uses needs requires "
+    "require enable allow hide forgot reset change update last sort estimated remaining "
+    "per stop start end begin special eos bos pad unk boarding hall".split()
+)
+"""As a part before the secret word they make it something else: `max_tokens`, `page_token`."""
+
+_IDENTITY_WORDS = frozenset(
+    "id ids uuid uuids guid uid oid hash hashes sha sha1 sha256 sha512 md5 crc checksum digest "
+    "etag commit revision rev ref refs fingerprint thumbprint cursor trace span request "
+    "correlation version parent slug href next prev previous after before match nonce integrity "
+    "idempotency".split()
+)
+_CONTAINER_WORDS = frozenset(
+    "value values val raw plain plaintext text data content string current new old".split()
+)
+
+_WORDS = re.compile(r"[A-Z]+(?![a-z])\d*|[A-Z]?[a-z]+\d*|\d+")
+
+
+@lru_cache(maxsize=20_000)
+def parts(name: str) -> tuple[str, ...]:
+    """NAME's words in lower case: `user[accessToken]` -> user, access, token."""
+    out: list[str] = []
+    for word in _WORDS.findall(name):
+        lower = word.lower()
+        out += _GLUE.findall(lower) if _GLUED.fullmatch(lower) else [lower]
+    return tuple(out)
+
+
+class Names:
+    """Classifies names, remembering what it said; the configuration's own names included."""
+
+    REMEMBERED_MAX = 100_000
+
+    def __init__(self, *, secret: Collection[str] = (), allow: Collection[str] = ()) -> None:
+        self._secret = {parts(name) for name in secret}
+        self._allow = {parts(name) for name in allow}
+        self._known: dict[str, Kind] = {}
+
+    def kind(self, name: str) -> Kind:
+        """What values under NAME are."""
+        known = self._known.get(name)
+        if known is None:
+            if len(self._known) >= self.REMEMBERED_MAX:
+                self._known.clear()
+            known = self._known[name] = self._classify(parts(name[:200]))
+        return known
+
+    def allowed(self, name: str) -> bool:
+        """NAME is on the configuration's allow list: nothing under it is changed."""
+        return bool(self._allow) and parts(name[:200]) in self._allow
+
+    def _classify(self, words: tuple[str, ...]) -> Kind:
+        if words in self._allow:
+            return Kind.PLAIN
+        if words in self._secret:
+            return Kind.SECRET
+        if not words:
+            return Kind.PLAIN
+        return _secret_kind(words) or _other_kind(words)
+
+
+def _secret_kind(words: tuple[str, ...]) -> Kind | None:
+    pairs = set(zip(words, words[1:], strict=False))
+    if pairs & _SECRET_PAIRS and words[-1] not in _ABOUT - {"id"}:
+        return Kind.SECRET
+    if words[-1] in _ABOUT or words[-1] in ("confirmed", "confirmable"):
+        return None
+    before = set(words[:-1])
+    if before & _NOT_ONE:
+        return None
+    if any(a in _KEY_QUALIFIERS and b in ("key", "keys") for a, b in pairs):
+        return Kind.SECRET_TEXT
+    held = set(words)
+    if held & _SECRET_WORDS:
+        return Kind.SECRET
+    if held & _SECRET_TEXT_WORDS and (words[-1] not in ("pass", "pw") or len(words) <= 3):
+        return Kind.SECRET_TEXT
+    last = words[-2:-1] if words[-1] in _NUMBERED or words[-1].isdigit() else words[-1:]
+    if _PERSONAL_WORDS.intersection(last):
+        return Kind.SECRET
+    return None
+
+
+def _other_kind(words: tuple[str, ...]) -> Kind:
+    if words[-1] in _EMAIL_WORDS:
+        return Kind.EMAIL
+    if words[-1] in _IDENTITY_WORDS or words[0] in ("sha1", "sha256", "sha512", "md5", "etag"):
+        return Kind.IDENTITY
+    if len(words) == 1 and words[0] in _CONTAINER_WORDS:
+        return Kind.CONTAINER
+    return Kind.PLAIN

@@ -1,0 +1,132 @@
+"""Redaction: secrets and personal data become tokens before anything is written.
+
+Equal values become equal tokens wherever they stand, in requests and in responses, so what
+joins requests survives. Redacting what is redacted changes nothing. Which values are secret is
+said by their names (`names.py`) and by their forms (`formats.py`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from msgspec.structs import replace
+
+from premortem.capture.bodies import Bodies
+from premortem.capture.names import Kind, Names
+from premortem.capture.values import Values
+from premortem.config import RedactConfig
+from premortem.domain.traffic import Exchange, Pairs, Request, Response, first
+
+HEADERS_MAX = 50_000
+"""Distinct headers remembered."""
+
+CREDENTIAL_HEADERS = frozenset(
+    "authorization proxy-authorization x-api-key api-key apikey x-auth-token x-access-token "
+    "x-authorization x-amz-security-token x-csrf-token x-xsrf-token x-session-token "
+    "authentication x-goog-api-key x-functions-key ocp-apim-subscription-key private-token".split()
+)
+"""Headers whose whole value is a credential, after a scheme word."""
+_PLAIN_HEADERS = frozenset(
+    "accept accept-charset accept-encoding accept-language accept-ranges access-control-allow-headers "
+    "access-control-allow-methods access-control-expose-headers access-control-request-headers age "
+    "allow alt-svc cache-control content-disposition content-encoding content-language content-length "
+    "content-md5 content-range content-security-policy content-security-policy-report-only "
+    "content-type date digest etag expires if-match if-modified-since if-none-match if-range "
+    "if-unmodified-since last-modified nel pragma range report-to retry-after sec-ch-ua sec-fetch-dest "
+    "sec-fetch-mode sec-fetch-site sec-fetch-user server strict-transport-security te traceparent "
+    "tracestate vary via www-authenticate x-content-type-options x-frame-options x-powered-by "
+    "x-request-id x-correlation-id x-xss-protection".split()
+)
+"""Headers that hold identities, hashes and negotiation, never credentials."""
+
+
+class Redactor:
+    """Redacts exchanges with one key; one instance sees a whole recording."""
+
+    def __init__(self, key: bytes, config: RedactConfig | None = None) -> None:
+        config = config or RedactConfig()
+        names = Names(secret=config.fields, allow=config.allow)
+        self._names = names
+        self._headers = {name.lower() for name in config.headers}
+        self._allow = {name.lower() for name in config.allow}
+        self._values = Values(key, names)
+        self._bodies = Bodies(self._values, names)
+        self._known: dict[tuple[str, str], tuple[str, tuple[str, ...]]] = {}
+
+    def exchange(self, exchange: Exchange, counts: Counter[str] | None = None) -> Exchange:
+        """EXCHANGE as it may be stored; COUNTS gets the rule of every replacement."""
+        hits = self._values.hits
+        hits.clear()
+        request, response = exchange.request, exchange.response
+        out = replace(exchange, request=self.request(request), response=self.response(response))
+        if counts is not None:
+            counts.update(hits)
+        hits.clear()
+        return out
+
+    def request(self, request: Request) -> Request:
+        """REQUEST without secrets."""
+        return Request(
+            method=request.method,
+            origin=request.origin,
+            path=self._values.path(request.path),
+            query=tuple(
+                (name, self._values.pair(name, value, rule="query"))
+                for name, value in request.query
+            ),
+            headers=self._pairs(request.headers),
+            body=self._bodies.body(request.body, _content_type(request.headers)),
+        )
+
+    def response(self, response: Response) -> Response:
+        """RESPONSE without secrets."""
+        return Response(
+            status=response.status,
+            headers=self._pairs(response.headers),
+            body=self._bodies.body(response.body, _content_type(response.headers)),
+        )
+
+    def text(self, text: str) -> str:
+        """Free TEXT without secrets: a message, a file's line."""
+        return self._values.value(text, Kind.PLAIN)
+
+    def _pairs(self, headers: Pairs) -> Pairs:
+        known = self._known
+        hits = self._values.hits
+        out = []
+        for header in headers:
+            found = known.get(header)
+            if found is None:
+                mark = len(hits)
+                value = self._header(*header)
+                found = value, tuple(hits[mark:])
+                if len(known) >= HEADERS_MAX:
+                    known.clear()
+                known[header] = found
+            elif found[1]:
+                hits += found[1]
+            out.append((header[0], found[0]))
+        return tuple(out)
+
+    def _header(self, name: str, value: str) -> str:
+        values = self._values
+        if name in self._allow:
+            return value
+        if name == "cookie":
+            return values.cookies(value)
+        if name == "set-cookie":
+            return values.set_cookie(value)
+        if name in CREDENTIAL_HEADERS or name in self._headers:
+            return values.credential(value.strip(), "header")
+        if name in _PLAIN_HEADERS:
+            return value
+        kind = self._names.kind(name)
+        if kind in (Kind.SECRET, Kind.SECRET_TEXT):
+            return values.credential(value.strip(), "header")
+        if "://" in value[:12] or value[:1] == "/":  # location, referer, origin
+            return values.url(value)
+        return values.value(value, kind)
+
+
+def _content_type(headers: Pairs) -> str:
+    return first(headers, "content-type") or ""

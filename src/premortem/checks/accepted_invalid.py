@@ -1,0 +1,161 @@
+"""A request that should have been refused was carried out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from premortem.checks.check import Check, Known, Severity, succeeded
+from premortem.checks.refusal import is_empty, refuses
+from premortem.domain.places import parse_place
+from premortem.domain.run import Case, Sent, Verdict
+from premortem.domain.tokens import holds_token
+from premortem.domain.traffic import Request, Response
+
+NAME = "accepted_invalid"
+
+RULES = frozenset({403, 405, 411, 413, 414, 415, 417, 431})
+"""Refusals by rules that hold whatever the state of the data."""
+CONTENT = frozenset({400, 422})
+"""Refusals for what the request says."""
+STATE = frozenset({409, 412, 423, 428})
+"""Refusals because of the state things are in. 404 and 410 are not among them: a thing that was
+gone in production may well be there now. Nor are 401, 402, 408, 425, 429 and 451, which are
+about who asks, when and how often."""
+
+
+def judge(case: Case, sent: Sent, known: Known) -> Iterator[Verdict]:
+    """2xx to what the specification forbids, or to what production itself refused."""
+    response = sent.response
+    if response is None or not succeeded(response) or response.status == 207:
+        return  # 207: each item has a status of its own
+    if refuses(response) or sent.request.method == "OPTIONS":
+        return
+    if case.intent.kind == "adversarial":
+        yield from _broken(case, sent.request, response, known)
+    elif 400 <= case.recorded_status < 500:
+        yield from _let_through(case, sent.request, response)
+
+
+def _broken(case: Case, request: Request, response: Response, known: Known) -> Iterator[Verdict]:
+    breaks = case.intent.breaks
+    if case.intent.expects != "refusal" or breaks.startswith("auth "):
+        return
+    proof = _proof(case, request, response, known)
+    if not proof:
+        return
+    yield Verdict(
+        check=NAME,
+        title=f"accepts {_spelled(breaks)}",
+        signature=f"accepts {_general(breaks)}",
+        evidence=f"answered {response.status}; {proof}",
+        severity=_severity(case),
+    )
+
+
+def _proof(case: Case, request: Request, response: Response, known: Known) -> str:
+    """Why a correct service would have refused; empty when nobody said so."""
+    breaks = case.intent.breaks
+    if breaks.startswith("role "):
+        return _role_proof(breaks.removeprefix("role "), known)
+    if case.intent.certain:
+        return f"the specification declares what it breaks ({_general(breaks)})"
+    if breaks.startswith("path:") and breaks.endswith(" unknown"):
+        # An empty list for an unknown parent, and a deletion of what is not there, are customs.
+        quiet = request.method == "DELETE" or (request.method in ("GET", "HEAD"))
+        if quiet and (request.method == "DELETE" or is_empty(response)):
+            return ""
+        return _recorded_proof(known, 404, 410)
+    if breaks.startswith("content-type"):
+        return _recorded_proof(known, 415)
+    if breaks == "body malformed":
+        return _recorded_proof(known, 400, 422)
+    return ""
+
+
+def _recorded_proof(known: Known, *statuses: int) -> str:
+    """Production refusing the like. That a status is declared is not enough: many declare all."""
+    count = known.recorded(*statuses)
+    named = " or ".join(map(str, statuses))
+    return f"production refused such requests with {named} ({count} recorded)" if count else ""
+
+
+def _role_proof(role: str, known: Known) -> str:
+    operation = known.operation
+    if operation is None:
+        return ""
+    if operation.allowed_roles and role not in operation.allowed_roles:
+        allowed = ", ".join(operation.allowed_roles)
+        return f"the specification allows it to {allowed} only"
+    statuses = operation.roles.get(role, {})
+    refused = statuses.get("403", 0)
+    if not refused or any(status.startswith("2") for status in statuses):
+        return ""
+    return f"production refused the role {role} each time ({refused} recorded)"
+
+
+def _severity(case: Case) -> Severity:
+    if case.intent.breaks.startswith("role "):
+        return "high"
+    # What is ignored in a query or a header rarely does harm.
+    heads = ("query:", "header:", "content-type")
+    return "low" if case.intent.breaks.startswith(heads) else "medium"
+
+
+def _let_through(case: Case, request: Request, response: Response) -> Iterator[Verdict]:
+    recorded = case.recorded_status
+    if recorded not in RULES | CONTENT | STATE:
+        return
+    if recorded in CONTENT and _holds_token(request):
+        return  # what was wrong with it may have been redacted
+    evidence = f"production answered {recorded} to the same request in the same state"
+    severity: Severity = "high" if recorded in (403, 409) else "medium"
+    if recorded in STATE and not case.bindings:
+        severity = "low"
+        evidence += (
+            "; it uses nothing that was made earlier in the recording, so what it conflicted "
+            "with may have been there before"
+        )
+    who = f" from role {case.role}" if recorded == 403 and case.role else ""
+    yield Verdict(
+        check=NAME,
+        title=f"lets through what production refused with {recorded}{who}",
+        signature=f"{recorded} became 2xx" + who,
+        evidence=f"answered {response.status}; {evidence}",
+        severity=severity,
+    )
+
+
+def _holds_token(request: Request) -> bool:
+    texts = [request.path, *(value for _, value in request.query)]
+    return any(map(holds_token, texts)) or holds_token(request.body.decode("utf-8", "replace"))
+
+
+def _general(breaks: str) -> str:
+    """`body:/lines/0/quantity minimum` with `*` for the index."""
+    where, _, what = breaks.rpartition(" ")
+    try:
+        place = parse_place(where)
+    except ValueError:
+        return breaks
+    if place.part != "body":
+        return breaks
+    tokens = ("*" if token.isdigit() else token for token in place.name.split("/"))
+    return f"body:{'/'.join(tokens)} {what}"
+
+
+def _spelled(breaks: str) -> str:
+    if breaks.startswith("role "):
+        return f"the role {breaks.removeprefix('role ')}, which may not do this"
+    if breaks.endswith(" unknown"):
+        return f"an identifier that does not exist ({breaks.removesuffix(' unknown')})"
+    if breaks == "body malformed":
+        return "a body that is not valid JSON"
+    return f"a request that breaks {_general(breaks)}"
+
+
+CHECK = Check(
+    name=NAME,
+    description="2xx to a request that the specification forbids, or that production refused",
+    severity="medium",
+    judge=judge,
+)

@@ -1,0 +1,64 @@
+"""What a check is, and what it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Literal
+
+from msgspec import Struct
+
+from premortem.checks.shapes import Shapes
+from premortem.domain.run import Case, Sent, Verdict
+from premortem.domain.traffic import Answer, OperationProfile, Response
+
+Severity = Literal["high", "medium", "low"]
+
+
+class Known(Struct, frozen=True, kw_only=True):
+    """What a check may know about the operation of a case."""
+
+    operation: OperationProfile | None
+    """None: the profile does not know it."""
+    shapes: Shapes
+    """Compiled answers of the whole profile."""
+
+    def recorded(self, *statuses: int) -> int:
+        """Answers of production with one of STATUSES."""
+        if self.operation is None:
+            return 0
+        return sum(a.count for a in self.operation.answers if a.status in statuses)
+
+    def declares(self, status: int) -> bool:
+        """Whether the specification declares STATUS by its number, its class or `default`."""
+        declared = self.operation.declared if self.operation is not None else ()
+        return any(s in declared for s in (status, -(status // 100), 0))
+
+    def answer(self, status: int) -> Answer | None:
+        """What is known of answers with STATUS: by number, else its class, else `default`."""
+        answers = self.operation.answers if self.operation is not None else ()
+        for key in (status, -(status // 100), 0):
+            for answer in answers:
+                if answer.status == key:
+                    return answer
+        return None
+
+
+Judge = Callable[[Case, Sent, Known], Iterable[Verdict]]
+
+
+class Check(Struct, frozen=True, kw_only=True):
+    """A rule about what came of a case; `judge` yields a verdict for each failure.
+
+    A further check is a function and its Check in the tuple that a Checker is given.
+    """
+
+    name: str
+    description: str
+    severity: Severity
+    """The usual one; a verdict may say otherwise."""
+    judge: Judge
+
+
+def succeeded(response: Response | None) -> bool:
+    """Whether RESPONSE says that the request was carried out."""
+    return response is not None and 200 <= response.status < 300

@@ -1,0 +1,42 @@
+"""The service took a request and gave no usable answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from premortem.checks.check import Check, Known, Severity
+from premortem.domain.run import Case, Sent, Verdict
+
+NAME = "no_answer"
+
+_TOLD: dict[str, tuple[str, Severity]] = {
+    "garbage": ("answers with something that is not HTTP", "high"),
+    "reset": ("drops the connection without an answer", "high"),
+    "too_large": ("answers with more than the target's `response_bytes_max`", "medium"),
+    "timeout": ("does not answer in time", "medium"),
+}
+"""Kinds of fault that say something about the request's handling. `connect` and `tls` speak of
+the target as a whole, `unbound` of an earlier answer."""
+
+
+def judge(case: Case, sent: Sent, known: Known) -> Iterator[Verdict]:  # noqa: ARG001
+    """A fault after the request went out."""
+    fault = sent.fault
+    if fault is None or not fault.sent or fault.kind not in _TOLD:
+        return
+    title, severity = _TOLD[fault.kind]
+    evidence = fault.detail
+    if case.recorded_status:
+        evidence += f"; production answered {case.recorded_status}"
+    yield Verdict(
+        check=NAME, title=title, signature=fault.kind, evidence=evidence, severity=severity
+    )
+
+
+CHECK = Check(
+    name=NAME,
+    description="a request went out and no usable answer came: garbage, a dropped connection, "
+    "an endless answer, or none in time",
+    severity="high",
+    judge=judge,
+)

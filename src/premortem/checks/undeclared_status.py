@@ -1,0 +1,101 @@
+"""An answer that the specification does not speak of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from http import HTTPStatus
+
+from premortem.checks.check import Check, Known, Severity
+from premortem.domain.run import Case, Sent, Verdict
+
+NAME = "undeclared_status"
+
+SILENT = frozenset({304, 429})
+"""Any operation may answer so without saying it: a condition held, a limit was reached."""
+_AIMED: tuple[tuple[str, frozenset[int]], ...] = (
+    ("auth ", frozenset({401, 403})),
+    ("role ", frozenset({401, 403, 404})),
+    ("path:", frozenset({400, 404, 410, 414, 422})),
+    ("content-type", frozenset({400, 406, 415, 422})),
+    ("header:", frozenset({400, 406, 412, 415, 422, 431})),
+    ("method", frozenset({404, 405})),
+    ("query:", frozenset({400, 404, 414, 422})),
+    ("body", frozenset({400, 413, 415, 422})),
+)
+"""What an adversarial case breaks -> how a service may well refuse it."""
+
+
+def judge(case: Case, sent: Sent, known: Known) -> Iterator[Verdict]:
+    """A status that is declared neither by number nor class nor `default` (OpenAPI 3.1, 4.8.16).
+
+    Without a specification nothing is declared, so nothing is judged; 5xx is `server_error`'s.
+    """
+    response, operation = sent.response, known.operation
+    if response is None or operation is None or not operation.in_spec or not operation.declared:
+        return
+    status = response.status
+    if not 200 <= status < 500 or status in SILENT or known.declares(status):
+        return
+    declared = ", ".join(map(_spelled, sorted(operation.declared, key=_number)))
+    recorded = known.recorded(status)
+    evidence = f"answered {status} {_phrase(status)}; declared are {declared}"
+    if recorded:
+        evidence += f"; production answered {status} {recorded} times, so it is the document's gap"
+    yield Verdict(
+        check=NAME,
+        title=f"answers {status}, which the specification does not declare",
+        signature=f"status {status}",
+        evidence=evidence,
+        severity=_severity(case, sent, status, recorded),
+    )
+
+
+def _severity(case: Case, sent: Sent, status: int, recorded: int) -> Severity:
+    """Low where the answer is what the request asked for, or what production gives anyway."""
+    if recorded or _aimed_at(case, status) or (case.role == "" and status in (401, 403)):
+        return "low"
+    if status == 404 and case.intent.kind == "realistic" and case.recorded_status in (0, 404):
+        return "low"  # the thing it names may just not be there
+    if status in (301, 302, 303, 307, 308) and _moved(sent):
+        return "low"
+    return "medium"
+
+
+def _aimed_at(case: Case, status: int) -> bool:
+    if case.intent.kind != "adversarial":
+        return False
+    breaks = case.intent.breaks
+    return any(breaks.startswith(start) and status in statuses for start, statuses in _AIMED)
+
+
+def _moved(sent: Sent) -> bool:
+    """A redirection that only adds or takes a slash, or leads to the same path elsewhere."""
+    location = (sent.response.header("location") or "") if sent.response is not None else ""
+    path = location.split("?", 1)[0]
+    return path.rstrip("/").endswith(sent.request.path.rstrip("/"))
+
+
+def _number(status: int) -> int:
+    """Classes stand before their numbers, `default` last."""
+    return -100 * status - 1 if status < 0 else status or 1000
+
+
+def _spelled(status: int) -> str:
+    if status == 0:
+        return "default"
+    return f"{-status}XX" if status < 0 else str(status)
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""
+
+
+CHECK = Check(
+    name=NAME,
+    description="the status is not among those that the specification declares for the operation",
+    severity="medium",
+    judge=judge,
+)

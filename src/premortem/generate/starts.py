@@ -1,0 +1,187 @@
+"""Where cases of an operation start from: a recorded request that worked, and what it needs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+
+from msgspec import Struct
+
+from premortem.domain.bodies import FORM
+from premortem.domain.run import Binding, Case, Origin
+from premortem.domain.template import encode_segment, split_path, split_template
+from premortem.domain.traffic import Exchange, OperationProfile, Profile, Recipe, Request
+from premortem.generate.replay import UNKNOWN, Replayer, recipe_cases
+
+LINK_CONFIDENCE = 0.5
+"""From here on a value that a link leads to is taken to name something of this visit."""
+PATHS_MAX = 64
+"""Recorded paths that sampled cases of one operation vary over."""
+
+
+class Start(Struct, frozen=True, kw_only=True):
+    """One way to bring an operation about."""
+
+    operation: OperationProfile
+    setup: tuple[Case, ...]
+    final: Case
+    """The operation's own request; its bindings refer to `setup`."""
+    paths: tuple[tuple[str, str], ...]
+    """(path, role) pairs that production used and that may stand in `final`; never empty."""
+    recorded: bool = True
+    """False: the operation is only in the specification, and `final` was made up."""
+
+
+class Starts:
+    """The start of every operation of one profile, found once."""
+
+    def __init__(self, profile: Profile, exchanges: Mapping[str, Exchange]) -> None:
+        self.profile = profile
+        self.exchanges = exchanges
+        self.replayer = Replayer(profile)
+        self._operations = {o.id: o for o in profile.operations}
+        self._found: dict[str, Start | None] = {}
+        self._linked = {
+            (link.consumer, link.place.name)
+            for link in profile.links
+            if link.place.part == "path" and link.confidence >= LINK_CONFIDENCE
+        }
+        self._role = _best_role(o.roles for o in profile.operations)
+
+    def of(self, operation_id: str) -> Start | None:
+        """The start of OPERATION_ID; None when nothing recorded or declared is enough for one."""
+        if operation_id not in self._found:
+            operation = self._operations.get(operation_id)
+            self._found[operation_id] = None  # who looks for a donor must not come back here
+            self._found[operation_id] = self._find(operation) if operation is not None else None
+        return self._found[operation_id]
+
+    def refusals(self, operation: OperationProfile) -> Iterator[tuple[Case, ...]]:
+        """Recorded ways to have OPERATION refused (4xx), each with its setup."""
+        for recipe in operation.recipes:
+            if 400 <= recipe.status < 500:
+                cases = recipe_cases(recipe, self.exchanges, self.profile, replayer=self.replayer)
+                if cases:
+                    yield cases
+
+    def _find(self, operation: OperationProfile) -> Start | None:
+        stand_in = self.replayer.standing_in(self._role_of(operation))
+        for replayer in (self.replayer, stand_in):
+            for recipe in sorted(operation.recipes, key=_preference):
+                if recipe.status >= 400:
+                    continue
+                cases = recipe_cases(recipe, self.exchanges, self.profile, replayer=replayer)
+                if cases:
+                    return self._start(operation, cases)
+        for replayer in (self.replayer, stand_in):
+            for exchange_id in operation.exemplars:
+                if exchange_id in self.exchanges:
+                    cases = replayer.cases([(exchange_id, self.exchanges[exchange_id])])
+                    if cases and cases[0].role != UNKNOWN:
+                        return self._start(operation, cases)
+        return self._declared(operation)
+
+    def _role_of(self, operation: OperationProfile) -> str:
+        return _best_role([operation.roles]) or (self._role if operation.secured else "")
+
+    def _start(self, operation: OperationProfile, cases: tuple[Case, ...]) -> Start:
+        *setup, final = cases
+        paths = [(final.request.path, final.role)]
+        bound = any(binding.place.part == "path" for binding in final.bindings)
+        linked = any(consumer == operation.id for consumer, _ in self._linked)
+        # Recorded paths stand for one another only where nothing had to be brought about.
+        if not setup and not bound and not linked:
+            paths += self._other_paths(operation, final)
+        return Start(
+            operation=operation,
+            setup=tuple(setup),
+            final=final,
+            paths=tuple(dict.fromkeys(paths))[:PATHS_MAX],
+        )
+
+    def _other_paths(self, operation: OperationProfile, final: Case) -> Iterator[tuple[str, str]]:
+        for exchange_id in operation.exemplars:
+            exchange = self.exchanges.get(exchange_id)
+            if exchange is None or exchange.response.status >= 400:
+                continue
+            role = exchange.tags.role
+            yield exchange.request.path, final.role if role == UNKNOWN else role
+
+    def _declared(self, operation: OperationProfile) -> Start | None:
+        """A start for an operation nobody used: on the path of one that somebody did."""
+        segments = split_template(operation.operation.template)
+        opened = [index for index, segment in enumerate(segments) if "{" in segment]
+        last = opened[-1] if opened else -1
+        if operation.operation.method == "DELETE" and last != len(segments) - 1:
+            # Nobody ever emptied a whole collection: what every other case relies on goes with it.
+            return None
+        setup: tuple[Case, ...] = ()
+        bindings: tuple[Binding, ...] = ()
+        role = self._role_of(operation)
+        head: tuple[str, ...] = segments[: last + 1]
+        if opened:
+            donor = self._donor(segments[: last + 1])
+            if donor is None:
+                return None
+            setup = donor.setup
+            head = split_path(donor.final.request.path)[: last + 1]
+            bindings = tuple(
+                b
+                for b in donor.final.bindings
+                if b.place.part == "path" and int(b.place.name) <= last
+            )
+            role = donor.final.role
+        path = "/" + "/".join(encode_segment(s) for s in (*head, *segments[last + 1 :]))
+        headers = [("accept", "application/json")]
+        if operation.request_schema:
+            headers.append(("content-type", _media_type(operation)))
+        case = Case(
+            request=Request(
+                method=operation.operation.method, origin="", path=path, headers=tuple(headers)
+            ),
+            operation_id=operation.id,
+            origin=Origin(source="sample", profile_version=self.profile.version),
+            role=role,
+            bindings=bindings,
+        )
+        return Start(
+            operation=operation, setup=setup, final=case, paths=((path, role),), recorded=False
+        )
+
+    def _donor(self, head: tuple[str, ...]) -> Start | None:
+        """The start of a used operation whose path begins like HEAD; reading ones first."""
+        shape = _shape(head)
+        fitting = [
+            operation
+            for operation in self.profile.operations
+            if operation.exemplars
+            and _shape(split_template(operation.operation.template)[: len(head)]) == shape
+        ]
+        for operation in sorted(fitting, key=lambda o: (o.operation.method != "GET", -o.count)):
+            start = self.of(operation.id)
+            if start is not None and start.recorded:
+                return start
+        return None
+
+
+def _preference(recipe: Recipe) -> tuple[int, int]:
+    return recipe.status // 100, len(recipe.steps)
+
+
+def _shape(segments: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple("{}" if "{" in segment else segment for segment in segments)
+
+
+def _media_type(operation: OperationProfile) -> str:
+    known = [kind for kind in operation.media_types if kind in ("application/json", FORM)]
+    return known[0] if known else "application/json"
+
+
+def _best_role(matrices: Iterable[Mapping[str, Mapping[str, int]]]) -> str:
+    """The configured role that was let through most often; empty when there is none."""
+    passed: Counter[str] = Counter()
+    for matrix in matrices:
+        for role, statuses in matrix.items():
+            if role and role != UNKNOWN:
+                passed[role] += sum(n for status, n in statuses.items() if status < "4")
+    return max(sorted(passed), key=lambda role: passed[role]) if passed else ""

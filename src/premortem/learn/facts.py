@@ -1,0 +1,326 @@
+"""Which identifiers an exchange uses and which it makes: what links, flows and recipes rest on.
+
+An identifier has keys. A text that cannot be a coincidence (`inv_0f3c9a`, a UUID) is its own key.
+A short number or a word needs a noun beside it, taken from the key, the object around it or the
+path: `invoice:17`. A resource that the client named itself is known by its path:
+`path:/buckets/blog`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from premortem.domain.places import Part, Place, body_place
+from premortem.domain.run import SAFE_METHODS
+from premortem.domain.template import Match, split_path, split_template
+from premortem.domain.tokens import holds_token
+from premortem.domain.traffic import Exchange, Request, Response
+from premortem.learn.bodies import Body, leaves
+from premortem.learn.evidence import identifying
+from premortem.learn.lexical import CACHE_MAX, identifier, singular, words_in
+
+USED_MAX = 300
+"""Identifiers looked at per request."""
+MADE_MAX = 300
+"""Identifiers looked at per answer."""
+FACTS_MAX = 100_000
+"""Exchanges whose identifiers are remembered; later ones only count towards their session."""
+TEXT_MAX = 200
+STRONG_MIN = 5
+STRONG_DIGITS_MIN = 7
+EPOCH_S = range(900_000_000, 4_200_000_000)
+"""Numbers in this range, or a thousand times as large, are taken for times."""
+
+_WEAK = re.compile(r"[^\s/?#{}\[\]<>,;]{1,80}")
+_STRONG_KINDS = frozenset({"uuid", "hex", "base64", "token", "mixed", "digits"})
+_WRAPPERS = frozenset(
+    {
+        *("data", "result", "results", "item", "items", "attributes", "payload", "response"),
+        *("content", "value", "values", "record", "records", "list", "entry", "entries"),
+        *("object", "body", "resource", "node", "edges", "edge", "hits", "rows", "meta"),
+    }
+)
+"""Keys that wrap a resource without naming it."""
+_ID_WORDS = frozenset(
+    {
+        *("id", "ids", "uid", "uuid", "guid", "name", "key", "slug", "code", "number", "ref"),
+        *("reference",),
+    }
+)
+_RESPONSE_HEADERS = frozenset({"location", "content-location", "etag"})
+_REQUEST_HEADERS = frozenset({"if-match", "if-none-match"})
+_REASON_KEYS = ("errno", "code", "error_code", "errorcode", "error", "type", "reason", "name")
+_REASON = re.compile(r"[A-Za-z0-9_.:/#-]{1,80}")
+_ORDINARY_HEADERS = re.compile(
+    r"(x-)?(request|trace|correlation|amz-cf|served|runtime|cache|client|api|app|session)[-_].*"
+    r"|.*(trace|span|request)-?id|authorization|cookie|set-cookie|content-.*|x-forwarded-.*"
+)
+"""Headers whose identifiers are the transport's or the credentials'."""
+
+Keys = tuple[str, ...]
+
+
+@dataclass(slots=True, frozen=True)
+class Named:
+    """An identifier at a place, with the keys it may be known by, most certain first."""
+
+    place: Place
+    text: str
+    keys: Keys
+
+
+@dataclass(slots=True, frozen=True)
+class Facts:
+    """What links, flows and recipes need of one exchange."""
+
+    id: str
+    operation_id: str
+    at: float
+    session: str
+    role: str
+    status: int
+    reason: str
+    """What a refusal calls itself (`DuplicateRefund`), as far as its answer has a word for it."""
+    safe: bool
+    login: bool
+    """Its request holds redacted credentials and its answer a redacted token of its own."""
+    uses: tuple[Named, ...] = ()
+    makes: tuple[Named, ...] = ()
+    creates: Keys = ()
+    """What a successful PUT or POST brought about under an identifier that the client chose."""
+
+    @property
+    def succeeded(self) -> bool:
+        """Answered with 2xx."""
+        return self.status // 100 == 2
+
+    @classmethod
+    def of(cls, exchange: Exchange, id_: str, match: Match, asked: Body, answered: Body) -> Facts:
+        """The facts of EXCHANGE, whose bodies were read as ASKED and ANSWERED."""
+        request, status = exchange.request, exchange.response.status
+        collection = nouns_of(match.operation.template)
+        uses = _first(_used(request, match, asked, collection), USED_MAX)
+        puts = request.method in ("PUT", "POST") and status // 100 == 2
+        return cls(
+            id=id_,
+            operation_id=match.operation.id,
+            at=exchange.started_at,
+            session=exchange.tags.session,
+            role=exchange.tags.role,
+            status=status,
+            reason=refusal(answered.value) if status >= 400 else "",
+            safe=request.method in SAFE_METHODS,
+            login=_is_login(match, asked.value, answered.value),
+            uses=uses,
+            makes=_new(exchange.response, answered, collection, uses) if status < 400 else (),
+            creates=tuple(_created(match, uses, collection)) if puts else (),
+        )
+
+    def without_identifiers(self) -> Facts:
+        """The same, forgetting what it uses and makes."""
+        return Facts(
+            id=self.id,
+            operation_id=self.operation_id,
+            at=self.at,
+            session=self.session,
+            role=self.role,
+            status=self.status,
+            reason=self.reason,
+            safe=self.safe,
+            login=self.login,
+        )
+
+
+class FactSheet:
+    """The facts of all exchanges, in order."""
+
+    def __init__(self) -> None:
+        self.rows: list[Facts] = []
+
+    def add(self, facts: Facts) -> None:
+        """Take in FACTS; beyond FACTS_MAX only what its session needs."""
+        full = len(self.rows) >= FACTS_MAX
+        self.rows.append(facts.without_identifiers() if full else facts)
+
+
+def refusal(answer: Any) -> str:
+    """The word by which a refusal names its reason: under a key such as `error` or `code`.
+
+    Messages are no words; of several words the first, from the outside in, is it.
+    """
+    found = [
+        (len(pointer), key, str(leaf))
+        for pointer, leaf in leaves(answer)
+        if pointer and (key := pointer[-1].lower()) in _REASON_KEYS
+        if isinstance(leaf, str | int) and _REASON.fullmatch(str(leaf)) and not strong(str(leaf))
+    ]
+    order = sorted(found, key=lambda item: (item[0], _REASON_KEYS.index(item[1])))
+    return order[0][2] if order else ""
+
+
+def _first(named: Iterable[Named], most: int) -> tuple[Named, ...]:
+    return tuple(item for item, _ in zip(named, range(most), strict=False))
+
+
+def _new(
+    response: Response, body: Body, collection: tuple[str, ...], uses: tuple[Named, ...]
+) -> tuple[Named, ...]:
+    """What the answer names and the request did not: an echo makes nothing."""
+    told = {used.text for used in uses}
+    made = (named for named in _made(response, body, collection) if named.text not in told)
+    return _first(made, MADE_MAX)
+
+
+def _created(match: Match, uses: tuple[Named, ...], collection: tuple[str, ...]) -> Iterator[str]:
+    """Keys of the resource that the request names itself: in its path's end, or in its body."""
+    segments = split_template(match.operation.template)
+    for used in uses:
+        if used.place.part == "path":
+            if match.segments[used.place.name] == len(segments) - 1:
+                yield used.keys[0]
+        elif used.place.part == "body" and set(collection) & {
+            *nouns_at(used.place.tokens, collection)
+        }:
+            yield from used.keys
+
+
+@lru_cache(maxsize=CACHE_MAX)
+def strong(text: str) -> bool:
+    """Whether two equal texts of this kind can only be the same thing."""
+    if len(text) < STRONG_MIN or len(text) > TEXT_MAX:
+        return False
+    if holds_token(text):
+        return True
+    kind = identifier(text)
+    if kind == "digits" and text.isdigit():
+        number = int(text)
+        epoch = number in EPOCH_S or number // 1000 in EPOCH_S
+        return len(text) >= STRONG_DIGITS_MIN and not epoch
+    return kind in _STRONG_KINDS
+
+
+def path_key(segments: tuple[str, ...]) -> str:
+    """The key of a resource by its path."""
+    return "path:/" + "/".join(segments)
+
+
+@lru_cache(maxsize=CACHE_MAX)
+def nouns_of(template: str) -> tuple[str, ...]:
+    """What the resources of TEMPLATE are called: `/invoices/{id}/refunds` -> refund, invoice."""
+    words = [s for s in split_template(template) if "{" not in s]
+    return tuple(_noun(word) for word in reversed(words[-2:]))
+
+
+def _noun(word: str) -> str:
+    parts = words_in(word)
+    return "_".join([*parts[:-1], singular(parts[-1])]) if parts else ""
+
+
+@lru_cache(maxsize=CACHE_MAX)
+def nouns_at(tokens: tuple[str, ...], collection: tuple[str, ...]) -> tuple[str, ...]:
+    """What a value under the pointer TOKENS may identify; COLLECTION where the key is bare."""
+    named = [name for name in tokens if name != "*"]
+    if not named:
+        return ()
+    words = words_in(named[-1])
+    if not words or words[-1] not in _ID_WORDS:
+        return (_noun(named[-1]),)
+    if len(words) > 1:
+        return ("_".join(words[:-1]),)
+    around = [_noun(key) for key in reversed(named[:-1]) if key.lower() not in _WRAPPERS]
+    return (around[0],) if around else collection
+
+
+def _keys(text: str, nouns: Iterable[str]) -> Keys:
+    if strong(text):
+        return (text,)
+    return tuple(f"{noun}:{text}" for noun in nouns if noun)
+
+
+def _made(response: Response, body: Body, collection: tuple[str, ...]) -> Iterator[Named]:
+    for name, value in response.headers:
+        if name in _RESPONSE_HEADERS or (identifying(name) and not _ORDINARY_HEADERS.match(name)):
+            text = _tail(value) if "location" in name else value
+            keys = (f"{name}:{text}",) if name == "etag" else _keys(text, collection)
+            yield Named(place=Place(part="header", name=name), text=text, keys=keys)
+    if body.kind in ("json", "form"):
+        yield from _in_body(body.value, collection)
+
+
+def _tail(location: str) -> str:
+    """The last segment of a URL's path."""
+    segments = [s for s in urlsplit(location).path.split("/") if s]
+    return unquote(segments[-1]) if segments else ""
+
+
+def _in_body(value: Any, collection: tuple[str, ...]) -> Iterator[Named]:
+    for pointer, leaf in leaves(value):
+        kind = type(leaf)
+        if (kind is not str and kind is not int) or (kind is str and len(leaf) > TEXT_MAX):
+            continue
+        text = str(leaf)
+        if strong(text):
+            yield Named(place=_place(pointer), text=text, keys=(text,))
+            continue
+        key = next((name for name in reversed(pointer) if name != "*"), "")
+        if (identifying(key) or _noun(key) in collection) and _WEAK.fullmatch(text):
+            keys = _keys(text, nouns_at(pointer, collection))
+            yield Named(place=_place(pointer), text=text, keys=keys)
+
+
+@lru_cache(maxsize=CACHE_MAX)
+def _place(pointer: tuple[str, ...]) -> Place:
+    return body_place(*pointer)
+
+
+def _used(
+    request: Request, match: Match, body: Body, collection: tuple[str, ...]
+) -> Iterator[Named]:
+    segments = split_path(request.path)
+    wanted = split_template(match.operation.template)
+    for name, text in match.params.items():
+        index = match.segments[name]
+        before = next((s for s in reversed(wanted[:index]) if "{" not in s), "")
+        nouns = dict.fromkeys((*nouns_at((name,), ()), _noun(before)))
+        # a name that the client chose (`front`) is one thing only below its own path
+        keys = (path_key(segments[: index + 1]), *_keys(text, nouns))
+        yield Named(place=Place(part="path", name=name), text=text, keys=keys)
+    for name, text in request.query:
+        yield from _used_pair("query", name, text, collection)
+    for name, text in request.headers:
+        if name in _REQUEST_HEADERS:
+            yield Named(place=Place(part="header", name=name), text=text, keys=(f"etag:{text}",))
+        elif identifying(name) and not _ORDINARY_HEADERS.match(name):
+            yield from _used_pair("header", name, text, ())
+    if body.kind != "other":
+        yield from _in_body(body.value, collection)
+
+
+def _used_pair(part: Part, name: str, text: str, collection: tuple[str, ...]) -> Iterator[Named]:
+    if not _WEAK.fullmatch(text):
+        return
+    if strong(text) or identifying(name):
+        keys = _keys(text, nouns_at((name,), collection))
+        yield Named(place=Place(part=part, name=name), text=text, keys=keys)
+
+
+def _is_login(match: Match, asked: Any, answered: Any) -> bool:
+    """Credentials went in and a new token came out, both redacted since.
+
+    Putting an account at its place is none, though it takes a password and shows its hash.
+    """
+    if match.operation.method != "POST" or match.params:
+        return False
+    if isinstance(asked, dict) and "grant_type" in asked:  # RFC 6749, 4
+        return bool(_tokens(answered))
+    given = _tokens(asked)
+    return bool(given) and not _tokens(answered) <= given
+
+
+def _tokens(value: Any) -> set[str]:
+    return {leaf for _, leaf in leaves(value) if isinstance(leaf, str) and holds_token(leaf)}

@@ -1,0 +1,53 @@
+"""What a run found -> files that people and CI read; a finding sent again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from premortem.analyse import write_html, write_junit
+from premortem.checks import Checker
+from premortem.config import Config
+from premortem.domain.run import Finding, RunSummary
+from premortem.run import reproduce
+from premortem.send.line import open_line
+from premortem.store import Store
+
+
+def report(
+    store: Store, *, run_id: str = "latest", html: Path | None = None, junit: Path | None = None
+) -> tuple[RunSummary, tuple[str, ...]]:
+    """Write the report of a run as HTML and JUnit where asked; gives its summary and the files."""
+    summary = store.run(run_id)
+    ignored = store.ignored()
+    findings = [f for f in store.findings(summary.id) if f.id not in ignored]
+    profile = store.profile(summary.profile_version)
+    written: list[str] = []
+    if html is not None:
+        write_html(
+            html,
+            summary=summary,
+            findings=findings,
+            profile=profile,
+            results=store.results(summary.id),
+            scenarios=store.scenarios(),
+        )
+        written.append(str(html))
+    if junit is not None:
+        write_junit(junit, summary=summary, findings=findings, profile=profile)
+        written.append(str(junit))
+    return summary, tuple(written)
+
+
+def replay_finding(finding: Finding, *, config: Config, store: Store, tries: int = 1) -> int:
+    """Send FINDING's sequence from a fresh state; how often of TRIES it failed the same way."""
+    profile = store.profile(store.run(finding.run_id).profile_version)
+    with open_line(config, redaction_key=store.redaction_key) as line:
+        line.wait_ready()
+        return reproduce(
+            finding.sequence,
+            finding.verdict,
+            client=line,
+            reset=line.reset,
+            checker=Checker(profile).check,
+            tries=tries,
+        )

@@ -1,0 +1,116 @@
+"""The plan file: TOML that a person can write."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import get_args
+
+import msgspec
+
+from premortem.domain.run import Plan, SourceName
+from premortem.errors import ConfigError
+
+PLANNED_MAX = 100_000_000
+"""Requests of one plan."""
+IN_FLIGHT_MAX = 4096
+
+_COMMENTS = {
+    "name": "How the run is called in reports.",
+    "profile": 'Version of the profile that cases are made from, or "latest".',
+    "dynamic": "Share of the requests that is generated; the rest replays production.",
+    "rate_per_second": "Requests per second, constant; the target's rate_per_second_max limits it.",
+    "duration_s": "Seconds. Rate x duration requests are planned ...",
+    "requests_max": "... or this many, if that is less. 0: no such limit.",
+    "operations": 'Only these operations, like ["POST /invoices"]. Empty: all.',
+    "seed": "The same seed makes the same cases.",
+    "in_flight_max": "Requests under way at once; further ones wait, and their wait is measured.",
+    "timeout_s": "Seconds within which an answer has to be complete.",
+    "safe_methods_only": "Only GET, HEAD, OPTIONS and TRACE: for a target that is not disposable.",
+    "checks_off": 'Checks that are left out, like ["response_shape"].',
+    "sources": "How the generated part is made: weights, not percentages. sample: valid requests\n"
+    "# drawn like production's; mutate: requests that break one constraint each.",
+}
+
+
+def load_plan(path: Path) -> Plan:
+    """The plan in PATH. Raises ConfigError, which names the file and the key."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(
+            f"cannot read the plan {path}: {error.strerror}; `premortem plan build` writes one"
+        ) from None
+    try:
+        plan = msgspec.toml.decode(data, type=Plan)
+    except msgspec.ValidationError as error:
+        raise ConfigError(
+            f"{path}: {error}; mend it there or compare with `premortem plan build`"
+        ) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}") from None
+    check_plan(plan, where=str(path))
+    return plan
+
+
+def check_plan(plan: Plan, *, where: str) -> None:
+    """Raise ConfigError, naming WHERE and the key, for a plan that cannot be meant."""
+
+    def refuse(key: str, why: str) -> None:
+        raise ConfigError(f"{where}: `{key}` = {getattr(plan, key)!r}: {why}")
+
+    for key in ("rate_per_second", "duration_s", "timeout_s"):
+        value = getattr(plan, key)
+        if not math.isfinite(value) or value <= 0:
+            refuse(key, "it must be more than 0")
+    if plan.requests_max < 0:
+        refuse("requests_max", "it must be 0 (no limit) or more")
+    if not 1 <= plan.in_flight_max <= IN_FLIGHT_MAX:
+        refuse("in_flight_max", f"it must be between 1 and {IN_FLIGHT_MAX}")
+    try:
+        planned = plan.planned
+        plan.planned_dynamic  # noqa: B018 - it parses the share
+    except ValueError as error:
+        raise ConfigError(f"{where}: `dynamic`: {error}") from None
+    if not 1 <= planned <= PLANNED_MAX:
+        raise ConfigError(
+            f"{where}: `rate_per_second` x `duration_s` makes {planned} requests; it must be "
+            f"between 1 and {PLANNED_MAX}"
+        )
+    known = get_args(SourceName)
+    for name, weight in plan.sources.items():
+        if name not in known or name in ("replay", "scenario"):
+            refuse("sources", f"{name!r} does not generate; there are sample and mutate")
+        if weight < 0:
+            refuse("sources", f"the weight of {name} is below 0")
+    if plan.planned_dynamic and not sum(plan.sources.values()):
+        refuse("sources", 'no source has a weight; set `dynamic = "0%"` to generate nothing')
+
+
+def write_plan(plan: Plan, path: Path) -> None:
+    """Write PLAN to PATH with a comment on every key. Raises ConfigError."""
+    check_plan(plan, where=str(path))
+    lines = ["# A plan: what `premortem run` sends. Keys left out have these defaults.", ""]
+    for key, comment in _COMMENTS.items():
+        if key == "sources":
+            continue
+        lines += [f"# {comment}", f"{key} = {_toml(getattr(plan, key))}", ""]
+    lines += [f"# {_COMMENTS['sources']}", "[sources]"]
+    lines += [f"{name} = {weight}" for name, weight in plan.sources.items()]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"cannot write the plan {path}: {error.strerror}") from None
+
+
+def _toml(value: object) -> str:
+    """VALUE as TOML: its strings are JSON's, but for DEL."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    return repr(value)

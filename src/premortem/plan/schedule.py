@@ -1,0 +1,171 @@
+"""Which cases make up a run: exactly as many as planned, generated and replayed ones mixed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as Many
+
+import msgspec
+from msgspec import Struct
+
+from premortem.domain.run import SAFE_METHODS, Case, Plan, Sequence
+
+
+class Arranged(Struct, frozen=True, kw_only=True):
+    """The sequences of a run in the order in which they start.
+
+    planned = dynamic + setup + replay + missing, and `sequences` holds all but `missing`.
+    """
+
+    sequences: tuple[Sequence, ...]
+    planned: int
+    planned_dynamic: int
+    """Generated cases that were wanted; `dynamic` are there."""
+    dynamic: int
+    setup: int
+    """Of the production part: sent to bring generated cases into their state."""
+    replay: int
+    missing: int
+    """Cases that nothing was there for."""
+    dropped: int
+    """Generated cases left out because their setups did not fit."""
+    cycles: float
+    """How often the recorded flows are run through."""
+
+    @property
+    def shortfall(self) -> str:
+        """What of the plan cannot be met, in words; empty: nothing."""
+        parts: list[str] = []
+        if self.dynamic < self.planned_dynamic:
+            text = f"{self.dynamic} of {self.planned_dynamic} generated cases"
+            if self.dropped:
+                text += f" ({self.dropped} left out: with what they need first they do not fit)"
+            parts.append(text)
+        if self.missing:
+            parts.append(f"{self.missing} requests have no recorded flow to replay")
+        return "; ".join(parts)
+
+
+def arrange(plan: Plan, production: Many[Sequence], dynamic: Many[Sequence]) -> Arranged:
+    """The run that PLAN describes, from recorded flows and generated sequences.
+
+    PRODUCTION: replay sequences, run through from the first, again and again, as often as needed.
+    DYNAMIC: cases with `setup` set, then generated ones; taken from the first. Generated cases
+    number `plan.planned_dynamic` or fewer; setups count as production; replay fills the rest.
+    """
+    if plan.safe_methods_only:
+        production = [s for s in map(safe_part, production) if s.cases]
+        dynamic = [s for s in map(safe_part, dynamic) if s.cases]
+    if plan.operations:
+        production = [s for s in (_wanted(s, plan.operations) for s in production) if s.cases]
+    planned = plan.planned
+    generated, dropped = _generated(dynamic, finals=plan.planned_dynamic, room=planned)
+    finals = sum(_finals(sequence) for sequence in generated)
+    setup = sum(len(sequence.cases) for sequence in generated) - finals
+    replayed = _cycled(production, planned - finals - setup)
+    replay = sum(len(sequence.cases) for sequence in replayed)
+    recorded = sum(len(sequence.cases) for sequence in production)
+    return Arranged(
+        sequences=_interleaved(replayed, generated),
+        planned=planned,
+        planned_dynamic=plan.planned_dynamic,
+        dynamic=finals,
+        setup=setup,
+        replay=replay,
+        missing=planned - finals - setup - replay,
+        dropped=dropped,
+        cycles=replay / recorded if recorded else 0.0,
+    )
+
+
+def safe_part(sequence: Sequence) -> Sequence:
+    """SEQUENCE without unsafe methods, and without what needs an answer to one of those."""
+    kept: dict[int, int] = {}
+    cases: list[Case] = []
+    for index, case in enumerate(sequence.cases):
+        if case.request.method not in SAFE_METHODS:
+            continue
+        if not all(binding.step in kept for binding in case.bindings):
+            continue
+        kept[index] = len(cases)
+        if case.bindings:
+            moved = tuple(msgspec.structs.replace(b, step=kept[b.step]) for b in case.bindings)
+            case = msgspec.structs.replace(case, bindings=moved)
+        cases.append(case)
+    # Setups at the end bring about what nothing needs any more.
+    while cases and cases[-1].setup:
+        cases.pop()
+    return Sequence(cases=tuple(cases))
+
+
+def _wanted(sequence: Sequence, operations: Many[str]) -> Sequence:
+    """SEQUENCE up to its last case of OPERATIONS: what comes before may be needed."""
+    last = max(
+        (i for i, case in enumerate(sequence.cases) if case.operation_id in operations), default=-1
+    )
+    return sequence.upto(last)
+
+
+def _finals(sequence: Sequence) -> int:
+    return sum(not case.setup for case in sequence.cases)
+
+
+def _generated(dynamic: Many[Sequence], *, finals: int, room: int) -> tuple[list[Sequence], int]:
+    """Sequences with FINALS generated cases, and how many of those did not fit into ROOM."""
+    taken: list[Sequence] = []
+    left = finals
+    for sequence in dynamic:
+        if left <= 0:
+            break
+        count = _finals(sequence)
+        if count > left:
+            sequence = sequence.upto(_index_of_final(sequence, left))
+            count = left
+        if count:
+            taken.append(sequence)
+            left -= count
+    dropped = 0
+    size = sum(len(sequence.cases) for sequence in taken)
+    while size > room:
+        sequence = taken.pop()
+        size -= len(sequence.cases)
+        dropped += _finals(sequence)
+    return taken, dropped
+
+
+def _index_of_final(sequence: Sequence, number: int) -> int:
+    """Index of the NUMBER-th generated case, counted from 1."""
+    return [i for i, case in enumerate(sequence.cases) if not case.setup][number - 1]
+
+
+def _cycled(production: Many[Sequence], count: int) -> list[Sequence]:
+    """COUNT cases of PRODUCTION, from the first again when it ends; the last one cut to fit."""
+    taken: list[Sequence] = []
+    flows = [sequence for sequence in production if sequence.cases]
+    while count > 0 and flows:
+        for sequence in flows:
+            if len(sequence.cases) > count:
+                sequence = sequence.upto(count - 1)
+            taken.append(sequence)
+            count -= len(sequence.cases)
+            if count <= 0:
+                break
+    return taken
+
+
+def _interleaved(left: list[Sequence], right: list[Sequence]) -> tuple[Sequence, ...]:
+    """Both lists in their order, mixed so that each is as far along as the other at any time."""
+    total_left = sum(len(sequence.cases) for sequence in left) or 1
+    total_right = sum(len(sequence.cases) for sequence in right) or 1
+    mixed: list[Sequence] = []
+    i = j = done_left = done_right = 0
+    while i < len(left) or j < len(right):
+        behind = done_left * total_right <= done_right * total_left
+        if j >= len(right) or (i < len(left) and behind):
+            mixed.append(left[i])
+            done_left += len(left[i].cases)
+            i += 1
+        else:
+            mixed.append(right[j])
+            done_right += len(right[j].cases)
+            j += 1
+    return tuple(mixed)

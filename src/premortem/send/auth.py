@@ -1,0 +1,230 @@
+"""Credentials of roles: made from the configuration and the environment, never from traffic."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import quote, quote_plus, urlencode
+
+import msgspec
+
+from premortem.config import Login, RoleConfig, resolve
+from premortem.domain.run import Sent
+from premortem.domain.tokens import MARK, make_token
+from premortem.domain.traffic import Pairs, Request
+from premortem.errors import ConfigError, TargetError
+from premortem.send.bind import FORM, at, text_of
+from premortem.send.connect import basic
+from premortem.send.http import Sender
+
+UNKNOWN = "unknown"
+"""Role of requests that carried credentials nobody could place."""
+INVALID: Pairs = (("authorization", "Bearer invalid"),)
+"""What an unknown role sends: it was refused in production and shall be again."""
+RESTORE_LENGTH_MIN = 6
+"""Tokens of shorter credentials tell too little apart."""
+RENEW_PAUSE_S = 10.0
+"""A new login that did not help is not tried again for this long."""
+
+_TOKEN = re.compile(rf"(?<![a-z0-9]){MARK}[a-z0-9]+")
+
+
+class Credentials:
+    """The credentials of all configured roles. Nothing of them is written anywhere.
+
+    Environment variables are read when a role is first used. Raises ConfigError for a missing
+    variable or an unknown role, TargetError when a login does not give a token.
+    """
+
+    def __init__(
+        self,
+        roles: Mapping[str, RoleConfig],
+        *,
+        redaction_key: bytes = b"",
+        environment: Mapping[str, str] = os.environ,
+    ) -> None:
+        self._roles = roles
+        self._environment = environment
+        self._fixed: dict[str, Pairs] = {}
+        self._tokens: dict[str, Pairs] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._useless_until: dict[str, float] = {}
+        self.logins = 0
+        """Login requests sent."""
+        self._real = _real_values(roles, redaction_key, environment) if redaction_key else {}
+
+    async def headers(self, role: str, sender: Sender) -> Pairs:
+        """The headers that ROLE sends; signs in when it has to. Empty role: none."""
+        if not role:
+            return ()
+        fixed = self._fixed.get(role)
+        if fixed is None:
+            if role == UNKNOWN and role not in self._roles:
+                return INVALID
+            fixed = self._fixed[role] = self._made(role)
+        login = self._roles[role].login
+        if login is None:
+            return fixed
+        held = self._tokens.get(role)
+        if held is None:
+            async with self._locks.setdefault(role, asyncio.Lock()):
+                held = self._tokens.get(role)
+                if held is None:
+                    held = self._tokens[role] = await self._sign_in(role, login, sender)
+        return fixed + held
+
+    def renew(self, role: str, used: Pairs, *, now: float) -> bool:
+        """USED was refused: whether another try with other credentials can make sense.
+
+        NOW: seconds. A role without a login has nothing else to offer. Of many requests refused
+        at once, only the first makes the role sign in again.
+        """
+        configured = self._roles.get(role)
+        if configured is None or configured.login is None:
+            return False
+        if now < self._useless_until.get(role, 0.0):
+            return False
+        held = self._tokens.get(role)
+        if held is not None and used[-1:] == held:
+            del self._tokens[role]
+        return True
+
+    def useless(self, role: str, *, now: float) -> None:
+        """Signing in anew did not help ROLE: it is refused for another reason."""
+        self._useless_until[role] = now + RENEW_PAUSE_S
+
+    def forget(self) -> None:
+        """Drop all tokens: the target was reset and knows none of them."""
+        self._tokens.clear()
+        self._useless_until.clear()
+
+    def restore(self, request: Request) -> Request:
+        """REQUEST with the tokens that stand for configured credentials replaced by those."""
+        if not self._real:
+            return request
+        changes: dict[str, Any] = {}
+        if MARK in request.path:
+            changes["path"] = self._restored(request.path, lambda value: quote(value, safe=""))
+        if any(MARK in value for _, value in request.query):
+            changes["query"] = tuple((k, self._restored(v)) for k, v in request.query)
+        if any(MARK in value for _, value in request.headers):
+            changes["headers"] = tuple((k, self._restored(v)) for k, v in request.headers)
+        if MARK.encode() in request.body:
+            encode: Callable[[str], str] = str
+            if request.media_type == FORM:
+                encode = quote_plus
+            elif "json" in request.media_type:
+                encode = _json_text
+            text = request.body.decode("utf-8", "surrogateescape")
+            changes["body"] = self._restored(text, encode).encode("utf-8", "surrogateescape")
+        return msgspec.structs.replace(request, **changes) if changes else request
+
+    def _restored(self, text: str, encode: Callable[[str], str] = str) -> str:
+        def value(match: re.Match[str]) -> str:
+            real = self._real.get(match.group())
+            return match.group() if real is None else encode(real)
+
+        return _TOKEN.sub(value, text)
+
+    def _made(self, role: str) -> Pairs:
+        configured = self._roles.get(role)
+        if configured is None:
+            known = ", ".join(sorted(self._roles)) or "none"
+            raise ConfigError(
+                f"the role {role!r} has no [roles.{role}] in premortem.toml (there: {known}); "
+                f"add it, or leave its cases out"
+            )
+        headers = [(n.lower(), self._value(v)) for n, v in configured.header.items()]
+        if configured.basic:
+            headers.append(("authorization", basic(self._value(configured.basic))))
+        if configured.bearer:
+            headers.append(("authorization", "Bearer " + self._value(configured.bearer)))
+        if configured.cookie:
+            headers.append(("cookie", self._value(configured.cookie)))
+        return tuple(headers)
+
+    def _value(self, text: str) -> str:
+        return resolve(text, environment=self._environment)
+
+    async def _sign_in(self, role: str, login: Login, sender: Sender) -> Pairs:
+        request = login_request(role, login, self._environment)
+        self.logins += 1
+        sent = await sender.send(request)
+        return ((login.header.lower(), login.prefix + _token(role, login, sent)),)
+
+
+def login_request(role: str, login: Login, environment: Mapping[str, str]) -> Request:
+    """The request that signs ROLE in. Raises ConfigError."""
+    method, path = request_line(login.request, key=f"`request` under [roles.{role}.login]")
+    if login.json and login.form:
+        raise ConfigError(f"[roles.{role}.login]: `json` and `form` exclude each other")
+    values = {k: resolve(v, environment=environment) for k, v in (login.json or login.form).items()}
+    media_type, body = "application/json", b""
+    if login.json:
+        body = msgspec.json.encode(values)
+    elif login.form:
+        media_type, body = FORM, urlencode(values).encode()
+    headers = (("content-type", media_type),) if body else ()
+    return Request(method=method, origin="", path=path, headers=headers, body=body)
+
+
+def request_line(text: str, *, key: str) -> tuple[str, str]:
+    """Method and path of `POST /login`. Raises ConfigError, which names KEY."""
+    method, _, path = text.strip().partition(" ")
+    path = path.strip()
+    if not method.isalpha() or not path.startswith("/"):
+        raise ConfigError(f"{key} = {text!r}: write it like `POST /login`")
+    return method.upper(), path
+
+
+def _token(role: str, login: Login, sent: Sent) -> str:
+    """The token in the answer. Raises TargetError."""
+    answer = sent.response
+    if answer is None:
+        detail = sent.fault.detail if sent.fault else ""
+        raise TargetError(f"role {role!r} cannot sign in: {login.request} failed ({detail})")
+    if not 200 <= answer.status < 300:
+        raise TargetError(
+            f"role {role!r} cannot sign in: {login.request} answered {answer.status}; mend "
+            f"[roles.{role}.login] or the values it takes from the environment"
+        )
+    value: Any = None
+    try:
+        tokens = [t.replace("~1", "/").replace("~0", "~") for t in login.token.split("/")[1:]]
+        value = at(msgspec.json.decode(answer.body), tokens)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        pass
+    if not isinstance(value, str | int) or isinstance(value, bool) or value == "":
+        raise TargetError(
+            f"role {role!r} cannot sign in: the answer to {login.request} has no text at "
+            f"{login.token}; mend `token` under [roles.{role}.login]"
+        )
+    return text_of(value)
+
+
+def _real_values(
+    roles: Mapping[str, RoleConfig], key: bytes, environment: Mapping[str, str]
+) -> dict[str, str]:
+    """Token -> credential, for every credential of ROLES that the environment has now."""
+    texts: list[str] = []
+    for role in roles.values():
+        texts += [*role.header.values(), role.basic, role.bearer, role.cookie]
+        if role.login is not None:
+            texts += [*role.login.json.values(), *role.login.form.values()]
+    real: dict[str, str] = {}
+    for text in texts:
+        try:
+            value = resolve(text, environment=environment)
+        except ConfigError:
+            continue  # said when the role is used
+        for part in {value, value.partition(":")[2], value.partition(" ")[2]}:
+            if len(part) >= RESTORE_LENGTH_MIN:
+                real[make_token(key, part)] = part
+    return real
+
+
+def _json_text(value: str) -> str:
+    return msgspec.json.encode(value).decode()[1:-1]

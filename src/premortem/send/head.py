@@ -1,0 +1,114 @@
+"""Requests as bytes (RFC 9112, 3). Header blocks are built once and used again."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote, urlencode
+
+from premortem.domain.traffic import Pairs, Request
+from premortem.errors import TargetError
+from premortem.send.origin import Address
+
+HEADER_BLOCKS_MAX = 2048
+"""Header blocks kept; traffic has few distinct ones, credentials included."""
+USER_AGENT = "premortem"
+LENGTH_ALWAYS = frozenset({"POST", "PUT", "PATCH"})
+"""They name a length even when it is 0 (RFC 9110, 8.6)."""
+LEFT_OUT = frozenset(
+    {
+        "host",
+        "content-length",
+        "transfer-encoding",
+        "connection",
+        "keep-alive",
+        "proxy-connection",
+        "proxy-authorization",
+        "te",
+        "trailer",
+        "upgrade",
+        "expect",
+    }
+)
+"""Hop-by-hop fields and those that this module makes."""
+
+_USUAL = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_FORBIDDEN = re.compile(r"[\x00\r\n]")
+_CLEAN_PATH = re.compile(r"/[!$%&'()*+,\-./0-9:;=@A-Z_a-z~]*")
+PATH_SAFE = "%/:@!$&'()*+,;=~"
+
+
+class Unwritable(Exception):
+    """The request cannot be written as HTTP."""
+
+
+class Writer:
+    """Writes requests to one target.
+
+    PROXY_FORM: the request line names the whole URL, as a plaintext proxy wants it.
+    """
+
+    def __init__(self, target: Address, *, proxy_form: bool, proxy_credentials: str = "") -> None:
+        self._target = target
+        self._start = target.origin if proxy_form else ""
+        self._proxy_credentials = proxy_credentials
+        self._blocks: dict[tuple[Pairs, Pairs], bytes] = {}
+
+    def write(self, request: Request, credentials: Pairs) -> bytes:
+        """The bytes of REQUEST. Raises Unwritable, and TargetError for another host's request."""
+        if request.origin and request.origin != self._target.origin:
+            raise TargetError(
+                f"{request.method} {request.path} is meant for {request.origin}; only "
+                f"{self._target.origin} is sent to: mend `base_url` under [target] or leave the "
+                f"origin out"
+            )
+        key = (request.headers, credentials)
+        block = self._blocks.get(key)
+        if block is None:
+            if len(self._blocks) >= HEADER_BLOCKS_MAX:
+                self._blocks.clear()
+            block = self._blocks[key] = self._block(request.headers, credentials)
+        body, method = request.body, request.method
+        if not body and method not in LENGTH_ALWAYS:
+            return b"%b%b\r\n" % (self._line(request), block)
+        line = self._line(request)
+        return b"%b%bcontent-length: %d\r\n\r\n%b" % (line, block, len(body), body)
+
+    def _line(self, request: Request) -> bytes:
+        if request.method not in _USUAL and not _TOKEN.fullmatch(request.method):
+            raise Unwritable(f"{request.method!r} is no method")
+        path, prefix = request.path, self._target.prefix
+        if not _CLEAN_PATH.fullmatch(path):
+            path = quote(path if path.startswith("/") else "/" + path, safe=PATH_SAFE)
+        if prefix and path != prefix and not path.startswith(prefix + "/"):
+            path = prefix + path
+        query = "?" + urlencode(request.query, quote_via=quote) if request.query else ""
+        return f"{request.method} {self._start}{path}{query} HTTP/1.1\r\n".encode()
+
+    def _block(self, headers: Pairs, credentials: Pairs) -> bytes:
+        replaced = {name.lower() for name, _ in credentials} - {"cookie"}
+        cookies = [value for name, value in (*headers, *credentials) if name.lower() == "cookie"]
+        lines = [("host", self._target.authority)]
+        for name, value in (*headers, *credentials):
+            lower = name.lower()
+            own = (name, value) in credentials
+            if lower in LEFT_OUT or lower == "cookie" or (lower in replaced and not own):
+                continue
+            lines.append((lower, value))
+        if cookies:
+            lines.append(("cookie", "; ".join(cookies)))
+        present = {name for name, _ in lines}
+        if "accept-encoding" not in present:
+            lines.append(("accept-encoding", "identity"))
+        if "user-agent" not in present:
+            lines.append(("user-agent", USER_AGENT))
+        if self._proxy_credentials:
+            lines.append(("proxy-authorization", self._proxy_credentials))
+        for name, value in lines:
+            if not _TOKEN.fullmatch(name):
+                raise Unwritable(f"{name!r} is no header name")
+            if _FORBIDDEN.search(value):
+                raise Unwritable(f"the value of header {name} holds a line break")
+        return "".join(f"{name}: {value}\r\n" for name, value in lines).encode(
+            "utf-8", "surrogatepass"
+        )

@@ -1,0 +1,320 @@
+"""The store: everything Premortem knows, in one encrypted file."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import func, select
+
+from premortem.config import StoreConfig
+from premortem.domain.run import Case, Finding, Ignored, Rejection, Result, RunSummary, Sequence
+from premortem.domain.scenario import Scenario, ScenarioVerdict
+from premortem.domain.traffic import Exchange, Profile
+from premortem.errors import InputError
+from premortem.store import tables
+from premortem.store.batch import BODY, starts_with
+from premortem.store.blocks import BlockReader
+from premortem.store.cases import Cases
+from premortem.store.cipher import Cipher
+from premortem.store.exchanges import Traffic, add
+from premortem.store.integrity import check
+from premortem.store.keys import DataKey, data_key
+from premortem.store.migrations import migrate, version_of
+from premortem.store.query import (
+    Added,
+    StoredScenario,
+    StoreStats,
+    TrafficFilter,
+    TrafficRow,
+)
+from premortem.store.records import LATEST, Records
+from premortem.store.results import RESULTS_FULL_MAX, Results
+from premortem.store.sqlite import Database
+
+ROWS_LISTED = 100
+"""Rows of a list, unless the caller says otherwise."""
+EVERYTHING = TrafficFilter()
+COUNTED = (
+    "exchanges",
+    "blocks",
+    "profiles",
+    "cases",
+    "rejections",
+    "runs",
+    "results",
+    "findings",
+    "scenarios",
+)
+"""Tables whose rows `stats` counts."""
+
+
+def open_store(
+    config: StoreConfig,
+    directory: Path,
+    *,
+    environment: Mapping[str, str] = os.environ,
+    clock: Callable[[], float] = time.time,
+) -> Store:
+    """The store that CONFIG names, relative to DIRECTORY; made, with its key, at the first use.
+
+    Raises StoreError when the file is no store, is damaged or written by a newer version;
+    WrongKey when the key does not fit or is gone; StoreLocked when it has to be made or
+    migrated while another process writes.
+    """
+    database = Database(directory / config.path, lock_wait_s=config.lock_wait_s)
+    try:
+        if version_of(database) == 0:
+            migrate(database, now=clock())
+        key = data_key(
+            database, key_file=directory / config.key_file, environment=environment, now=clock()
+        )
+        # Only who can read a store may change its tables.
+        migrate(database, now=clock())
+    except BaseException:
+        database.close()
+        raise
+    return Store(database, key, clock=clock)
+
+
+class Store:
+    """All values by kind. One process writes at a time; reading never waits for it.
+
+    Every method raises StoreError, or one of its kinds, when the file fails: StoreLocked while
+    another process keeps writing, DiskFull when there is no room; what was stored is intact.
+    """
+
+    def __init__(self, database: Database, key: DataKey, *, clock: Callable[[], float]) -> None:
+        self._database = database
+        self._key = key
+        self._cipher = Cipher(key, path=str(database.path))
+        reader = BlockReader(self._cipher)
+        self._traffic = Traffic(database, self._cipher, reader)
+        self._cases = Cases(database, self._cipher, reader, clock)
+        self._results = Results(database, self._cipher, reader)
+        self._records = Records(database, self._cipher)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._database.close()
+
+    @property
+    def path(self) -> Path:
+        """Where the store lies."""
+        return self._database.path
+
+    @property
+    def redaction_key(self) -> bytes:
+        """32 bytes, this store's own, for the tokens of redacted values."""
+        return self._cipher.redaction_key
+
+    # Exchanges
+
+    def add_exchanges(self, exchanges: Iterable[Exchange]) -> Added:
+        """Store the exchanges that are not there yet, in transactions of up to 1000.
+
+        What EXCHANGES yielded before it raised is stored.
+        """
+        return add(self._database, self._cipher, exchanges)
+
+    def exchange(self, exchange_id: str) -> Exchange:
+        """The exchange with that id, or whose id alone starts so. Raises InputError."""
+        column = tables.exchanges.c.id
+        with self._database.reading() as connection:
+            query = select(column).where(starts_with(column, exchange_id)).limit(2)
+            ids = list(connection.execute(query).scalars())
+        if len(ids) > 1:
+            raise InputError(
+                f"more than one exchange starts with {exchange_id!r}; give more of its id"
+            )
+        if not ids:
+            raise InputError(f"no exchange {exchange_id!r}; list them with `premortem traffic`")
+        return self._traffic.by_id(ids)[ids[0]]
+
+    def exchanges(
+        self, *, where: TrafficFilter = EVERYTHING, limit: int | None = None
+    ) -> Iterator[Exchange]:
+        """Those that match, by start, then order of import; a few pages are in memory.
+
+        Exchanges that are added meanwhile are left out.
+        """
+        return self._traffic.matching(where, limit=limit)
+
+    def exchanges_by_id(self, ids: Collection[str]) -> dict[str, Exchange]:
+        """Those of IDS that are there, in the order of IDS; all in memory."""
+        return self._traffic.by_id(ids)
+
+    def traffic(
+        self, where: TrafficFilter = EVERYTHING, limit: int = ROWS_LISTED, offset: int = 0
+    ) -> list[TrafficRow]:
+        """A page of a list of exchanges, in the order of `exchanges`."""
+        return self._traffic.rows(where, limit=limit, offset=offset)
+
+    def traffic_count(self, where: TrafficFilter = EVERYTHING) -> int:
+        """How many exchanges match."""
+        return self._traffic.count(where)
+
+    # Profiles
+
+    def save_profile(self, profile: Profile) -> None:
+        """Keep PROFILE; from now on it is the latest one."""
+        self._records.save_profile(profile)
+
+    def profile(self, version: str = LATEST) -> Profile:
+        """A profile by its version, the start of one, or `latest`.
+
+        Raises NothingLearned when there is none at all, InputError for an unknown version.
+        """
+        return self._records.profile(version)
+
+    def profiles(self) -> list[tuple[str, float, int]]:
+        """(version, created_at, exchanges) of all, newest first."""
+        return self._records.profiles()
+
+    # Cases
+
+    def save_sequences(self, batch_id: str, sequences: Iterable[Sequence]) -> int:
+        """Add the sequences that the batch does not hold yet; how many those were."""
+        return self._cases.save(batch_id, sequences)
+
+    def cases(
+        self,
+        limit: int = ROWS_LISTED,
+        operation: str = "",
+        source: str = "",
+        *,
+        batch_id: str = "",
+        setup: bool = False,
+    ) -> list[Case]:
+        """Saved cases, newest first; with SETUP also those that only prepare others.
+
+        OPERATION is a whole operation id.
+        """
+        return self._cases.listed(
+            limit=limit, operation=operation, source=source, batch_id=batch_id, setup=setup
+        )
+
+    def case(self, case_id: str) -> Sequence:
+        """The sequence that ends in the case with that id, or the start of one.
+
+        Raises InputError when no case, or more than one, has it.
+        """
+        return self._cases.ending_in(case_id)
+
+    def save_rejections(self, rejections: Iterable[Rejection]) -> None:
+        """Keep what failed validation; the newest 10,000 of all are kept."""
+        self._cases.save_rejections(rejections)
+
+    def rejections(self, limit: int = ROWS_LISTED) -> list[Rejection]:
+        """Newest first."""
+        return self._cases.rejections(limit=limit)
+
+    # Runs
+
+    def save_run(self, run: RunSummary) -> None:
+        """Keep RUN, in place of an earlier word on the same one."""
+        self._records.save_run(run)
+
+    def run(self, run_id: str = LATEST) -> RunSummary:
+        """A run by its id, the start of one, or `latest`.
+
+        Raises NothingLearned when there is none at all, InputError for an unknown id.
+        """
+        return self._records.run(run_id)
+
+    def runs(self) -> list[RunSummary]:
+        """Newest first."""
+        return self._records.runs()
+
+    def save_results(self, run_id: str, results: Iterable[Result]) -> int:
+        """Keep results in full, up to RESULTS_FULL_MAX of one run; how many were kept."""
+        return self._results.save(run_id, results)
+
+    def results(
+        self,
+        run_id: str = LATEST,
+        limit: int = RESULTS_FULL_MAX,
+        *,
+        failed: bool | None = None,
+    ) -> list[Result]:
+        """Stored results in the order they came; FAILED: only those with, or without, verdicts."""
+        return self._results.of_run(self._records.run_id(run_id), limit=limit, failed=failed)
+
+    # Findings
+
+    def save_findings(self, findings: Iterable[Finding]) -> None:
+        """Keep what runs found; a finding known from before keeps its `first_seen_at`."""
+        self._records.save_findings(findings)
+
+    def findings(self, run_id: str | None = None) -> list[Finding]:
+        """Those of one run (or `latest`) as saved; without a run the newest word on each."""
+        return self._records.findings(run_id and self._records.run_id(run_id))
+
+    def finding(self, finding_id: str) -> Finding:
+        """The newest word on a finding by its id or the start of it. Raises InputError."""
+        return self._records.finding(finding_id)
+
+    def ignore(self, word: Ignored) -> None:
+        """Keep a person's word on a finding, in place of an earlier one."""
+        self._records.ignore(word)
+
+    def ignored(self) -> dict[str, Ignored]:
+        """Finding id -> the word on it, expired ones included."""
+        return self._records.ignored()
+
+    def unignore(self, finding_id: str) -> bool:
+        """Take the word back; whether there was one."""
+        return self._records.unignore(finding_id)
+
+    # Scenarios
+
+    def save_scenario(self, scenario: Scenario, verdict: ScenarioVerdict, at: float) -> None:
+        """Keep SCENARIO with its latest verdict; AT in seconds since the epoch."""
+        self._records.save_scenario(scenario, verdict, at)
+
+    def scenarios(self) -> list[StoredScenario]:
+        """Newest first."""
+        return self._records.scenarios()
+
+    # The store itself
+
+    def stats(self) -> StoreStats:
+        """How much there is."""
+        with self._database.reading() as connection:
+            counts = {
+                name: connection.execute(
+                    select(func.count()).select_from(tables.metadata.tables[name])
+                ).scalar_one()
+                for name in COUNTED
+            }
+            bodies = select(func.count()).where(tables.pieces.c.kind == BODY)
+            return StoreStats(
+                path=str(self.path),
+                bytes=self._database.bytes(),
+                schema_version=version_of(self._database),
+                key_source=self._key.source,
+                bodies=connection.execute(bodies).scalar_one(),
+                **counts,
+            )
+
+    def integrity(self) -> int:
+        """Check the file, every reference and every block; how many blocks those were.
+
+        Reads all of it. Raises StoreError naming the first of the problems.
+        """
+        return check(self._database, self._cipher)
