@@ -98,3 +98,21 @@ def test_no_redaction_token_is_left_in_a_sampled_case():
         assert device is not None
         assert not device.startswith("rdx")
         assert len(device) == len("rdxk3j4l5m6")
+
+
+def test_an_update_leaves_secrets_as_they_are():
+    secret = small.text_field("body:/note", {"rdxk3j4l5m6": 1}, redacted=True)
+    make = small.operations()[0]
+    for method, kept in (("PATCH", False), ("POST", True)):
+        operation = replace(
+            make,
+            operation=replace(make.operation, method=method),
+            fields=(*(f for f in make.fields if f.place != secret.place), secret),
+        )
+        recorded = small.recorded()
+        recorded["make"] = replace(
+            recorded["make"], request=replace(recorded["make"].request, method=method)
+        )
+        profile = small.profile(operations=(operation,))
+        cases = Sampler(profile, recorded, 1).cases(operation.id, 40)
+        assert any(b"note" in c.request.body for c in cases) == kept

@@ -242,3 +242,31 @@ def test_every_exchange_is_in_exactly_one_flow_and_recipes_stay_in_order(made):
             at = [order[step.exchange_id] for step in recipe.steps]
             assert at == sorted(at)
             assert recipe.steps[-1].operation_id == operation.id
+
+
+def test_putting_an_account_is_no_login_and_may_be_in_recipes():
+    password, digest = make_token(KEY, "open sesame"), make_token(KEY, "a digest of it")
+    exchanges = [
+        call(
+            "PUT",
+            "/accounts/ada",
+            status=201,
+            body={"password": password},
+            answer={"id": "ada", "password": digest},
+            at=1.0,
+        ),
+        call("DELETE", "/accounts/ada", answer={"id": "ada"}, at=2.0),
+    ]
+    found = steps(learn(exchanges), "DELETE /accounts/{account_id}", 200)
+    assert found == ["PUT /accounts/{account_id}", "DELETE /accounts/{account_id}"]
+
+
+def test_what_a_search_found_was_put_there_by_whoever_told_it_first():
+    trace = hexes(Random(1))
+    exchanges = [
+        call("POST", "/uploads", status=202, body={"span": {"trace_ref": trace}}, at=1.0),
+        call("GET", "/search", answer={"hits": [{"trace_ref": trace}]}, at=2.0),
+        call("GET", f"/views/{trace}", answer={"n": 1}, at=3.0),
+    ]
+    found = steps(learn(exchanges), "GET /views/{view_id}", 200)
+    assert found == ["POST /uploads", "GET /search", "GET /views/{view_id}"]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import msgspec
 import pytest
@@ -123,3 +124,11 @@ def test_a_recording_and_its_specification_merge(name):
     assert sum(o.count for o in profile.operations) == len(exchanges) == profile.exchanges
     assert sum(len(flow.exchange_ids) for flow in profile.flows) == len(exchanges)
     assert all(json.loads(o.request_schema) for o in profile.operations if o.request_schema)
+
+
+def test_two_thousand_real_exchanges_are_learned_in_seconds():
+    exchanges = recording(shared("traffic/reddit.har.gz"))
+    started = time.process_time()
+    profile = learn(list(exchanges))
+    assert time.process_time() - started < 10
+    assert profile.exchanges == 2423

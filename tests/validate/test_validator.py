@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from premortem.config import TargetConfig
-from premortem.domain.places import Place
+from premortem.domain.places import Place, body_place
 from premortem.domain.run import Binding, Case, Intent, Origin
 from premortem.domain.traffic import Request
 from premortem.validate import Validator
@@ -194,6 +194,13 @@ def test_no_redaction_token_goes_out_as_a_realistic_value(changed):
     assert validate(case(**changed, source="replay")) is None
     if "body" not in changed:
         assert validate(case(**changed, intent=adversarial("auth missing"))) is None
+
+
+def test_a_token_that_a_live_value_replaces_may_stand():
+    binding = Binding(
+        step=0, select=body_place("key"), place=body_place("customer"), recorded="rdx82kd01"
+    )
+    assert validate(case(body={**GOOD, "customer": "rdx82kd01"}, bindings=(binding,))) is None
 
 
 def test_an_operation_nobody_knows_is_only_held_to_syntax_and_safety():

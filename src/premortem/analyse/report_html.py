@@ -101,11 +101,12 @@ def _verdict(report: Report) -> dict[str, str]:
         return {"tone": "good", "headline": "No finding", "detail": detail}
     new = sum(f.id in report.failing for f in report.findings)
     parts = [f"{n} {severity}" for severity, n in report.by_severity.items()]
+    detail = ", ".join(parts)
     headline = f"{count} finding{'s' if count > 1 else ''}"
     if new < count:
-        parts.append(f"{count - new} known before")
+        detail += f"; {count - new} known before"
     tone = "bad" if new else "doubt"
-    return {"tone": tone, "headline": headline, "detail": ", ".join(parts)}
+    return {"tone": tone, "headline": headline, "detail": detail}
 
 
 def _bar(report: Report) -> list[Segment]:
@@ -128,11 +129,12 @@ def _bar(report: Report) -> list[Segment]:
 
 def _quantiles(report: Report) -> list[Segment]:
     """Latencies; widths on a scale where the largest fills the bar."""
-    values = report.run.latency_ms
+    # The slowest of all is told beside it: as a bar it would dwarf the others.
+    values = {name: ms for name, ms in report.run.latency_ms.items() if name != "max"}
     largest = max(values.values(), default=0) or 1
     return [
         Segment(name=name, count=0, percent=values[name], x=0, width=360 * values[name] / largest)
-        for name in ("p50", "p90", "p99", "max")
+        for name in ("p50", "p90", "p99")
         if name in values
     ]
 

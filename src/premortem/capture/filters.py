@@ -8,12 +8,13 @@ from fnmatch import translate
 from urllib.parse import urlsplit
 
 from premortem.capture.har import HarEntry, Unusable, Url, header_of, parse_url
+from premortem.capture.names import word_set
 from premortem.config import Config
 from premortem.errors import ConfigError
 
-STATIC_EXTENSIONS = frozenset(
+STATIC_EXTENSIONS = word_set(
     "css js mjs map png jpg jpeg gif svg webp avif ico bmp woff woff2 ttf otf eot mp4 webm mp3 ogg "
-    "wasm".split()
+    "wasm"
 )
 _STATIC_TYPES = re.compile(
     r"image/|font/|audio/|video/|text/css|(?:text|application)/(?:x-)?(?:java|ecma)script|"

@@ -15,6 +15,8 @@ from functools import lru_cache
 from math import log2
 from operator import add
 
+from premortem.capture.names import word_set
+
 RUN_LENGTH_MIN = 20
 """Shorter strings are never taken for random secrets: ids, words and dates live there."""
 HEX_LENGTH_MIN = 32
@@ -84,9 +86,9 @@ EMAIL = re.compile(
     r"(?<![A-Za-z0-9._%+'\-])[A-Za-z0-9][A-Za-z0-9._%+'\-]{0,63}@"
     r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,8}([A-Za-z]{2,24})(?![A-Za-z0-9-])"
 )
-_FILE_ENDINGS = frozenset(
+_FILE_ENDINGS = word_set(
     "png jpg jpeg gif svg webp ico css js mjs ts json html htm xml txt md py rb map woff pdf "
-    "zip gz mp mp3 mp4 yaml yml git".split()
+    "zip gz mp mp3 mp4 yaml yml git"
 )
 UUID = re.compile(
     r"(?<![0-9A-Za-z])[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}(?![0-9A-Za-z])"
@@ -96,42 +98,51 @@ SSN = re.compile(r"(?<![\w.\-/])(?!000|666|9)\d{3}-(?!00)\d\d-(?!0000)\d{4}(?![\
 """US social security number, as the Social Security Administration assigns them."""
 IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d\d(?: ?[A-Z0-9]){11,30}(?![A-Za-z0-9])")
 _IBAN_LENGTHS = {
-    country: int(length)
-    for country, length in zip(
-        *[
-            iter(
-                "AD 24 AE 23 AL 28 AT 20 AZ 28 BA 20 BE 16 BG 22 BH 22 BR 29 BY 28 CH 21 CR 22 "
-                "CY 28 CZ 24 DE 22 DK 18 DO 28 EE 20 EG 29 ES 24 FI 18 FO 18 FR 27 GB 22 GE 22 "
-                "GI 23 GL 18 GR 27 GT 28 HR 21 HU 28 IE 22 IL 23 IQ 23 IS 26 IT 27 JO 30 KW 30 "
-                "KZ 20 LB 28 LC 32 LI 21 LT 20 LU 20 LV 21 LY 25 MC 27 MD 24 ME 22 MK 19 MR 27 "
-                "MT 31 MU 30 NL 18 NO 15 PK 24 PL 28 PS 29 PT 25 QA 29 RO 24 RS 22 SA 24 SC 31 "
-                "SE 24 SI 19 SK 24 SM 27 ST 25 SV 28 TL 23 TN 24 TR 26 UA 29 VA 22 VG 24 XK 20".split()
-            )
-        ]
-        * 2,
-        strict=True,
-    )
+    country: length
+    for length, countries in {
+        15: "NO",
+        16: "BE",
+        18: "DK FI FO GL NL SD",
+        19: "MK SI",
+        20: "AT BA EE KZ LT LU MN XK",
+        21: "CH CR HR LI LV",
+        22: "BG BH DE GB GE IE ME RS VA",
+        23: "AE GI IL IQ OM SO TL",
+        24: "AD CZ ES MD PK RO SA SE SK TN VG",
+        25: "LY PT ST",
+        26: "IS TR",
+        27: "BI DJ FR GR IT MC MR SM",
+        28: "AL AZ BY CY DO GT HU LB NI PL SV",
+        29: "BR EG PS QA UA",
+        30: "JO KW MU YE",
+        31: "MT SC",
+        32: "LC",
+        33: "RU",
+    }.items()
+    for country in countries.split()
 }
 """SWIFT IBAN registry, release 97."""
 
-_COMMON_PAIRS = frozenset(f"{number:02}" for number in range(100)) | frozenset(
+_COMMON_PAIRS = frozenset(f"{number:02}" for number in range(100)) | word_set(
     "ab ac ad ag ai al am an ap ar as at au ay ba be bi bl bo bu ca ce ch ci ck cl co cr ct cu da "
     "de di do dr ds du ea ec ed ee ef eg el em en ep er es et ev ew ex fa fe ff fi fl fo fr fu ge "
     "gi gr gs ha he hi ho ia ib ic id ie if ig il im in io ip ir is it iv iz ke la ld le li ll lo "
     "ls lt lu ly ma mb me mi mo mp na nc nd ne nf ng ni nk nn no ns nt nu nv ob oc od ol om on oo "
     "op or os ot ou ov ow pa pe pi pl po pp pr ps pt py qu ra rc rd re rg ri rm rn ro rr rs rt ru "
     "ry sa sc se sh si sl so sp ss st su sy ta tc te th ti tl to tp tr ts tt tu ty ub ue ui ul um "
-    "un up ur us ut va ve vi wa we wi xt yp ze".split()
+    "un up ur us ut va ve vi wa we wi xt yp ze"
 )
 """The 200 commonest pairs of letters in English words and program text, and all of digits."""
 
 _SEPARATORS = re.compile(r"[-_/+=]+")
 _HEX = re.compile(r"[0-9a-f]+|[0-9A-F]+")
 _LABELLED_HASH = re.compile(r"(?:sha(?:1|224|256|384|512)|md5|crc32c?)[-_/]", re.IGNORECASE)
-_FILE_HEADS = (
-    "iVBORw0KGgo /9j/ R0lGOD JVBERi0 UEsDB H4sI UklGR d09GR T2dnUw AAAAIGZ0eX AAAAHGZ0eX "
-    "AAAAB3NzaC1 AAAAC3NzaC1 AAAAE2VjZHNh MIIB MIIC MIID"
-).split()
+_FILE_HEADS = tuple(
+    word_set(
+        "iVBORw0KGgo /9j/ R0lGOD JVBERi0 UEsDB H4sI UklGR d09GR T2dnUw AAAAIGZ0eX AAAAHGZ0eX "
+        "AAAAB3NzaC1 AAAAC3NzaC1 AAAAE2VjZHNh MIIB MIIC MIID"
+    )
+)
 """Base64 of PNG, JPEG, GIF, PDF, ZIP, gzip, RIFF, WOFF, Ogg, MP4, SSH public keys, X.509."""
 
 
@@ -243,7 +254,7 @@ def looks_random(run: str) -> bool:
     if len(run) > RANDOM_LENGTH_MAX or _LABELLED_HASH.match(run):
         return False
     rest = UUID.sub("", run).strip("-_/+=")
-    if len(rest) < RUN_LENGTH_MIN or run.startswith(tuple(_FILE_HEADS)):
+    if len(rest) < RUN_LENGTH_MIN or run.startswith(_FILE_HEADS):
         return False
     segments = [part for part in _SEPARATORS.split(rest) if part]
     if any(len(s) >= HEX_LENGTH_MIN and _HEX.fullmatch(s) and _mixed(s) for s in segments):

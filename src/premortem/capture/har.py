@@ -12,15 +12,15 @@ import re
 import zlib
 from base64 import b64decode
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from typing import cast
 from urllib.parse import quote, quote_plus, unquote_plus
 
 import msgspec
 from msgspec import Struct
 
 from premortem.capture.counts import CaptureCounts
+from premortem.capture.names import word_set
 from premortem.capture.split import ENTRY_BYTES_MAX, NotHar, Skipped, Splitter
 from premortem.capture.stream import BrokenStream, pieces
 from premortem.domain.traffic import Exchange, Pairs, Request, Response, media_type_of
@@ -93,7 +93,7 @@ class HarEntry(Struct, frozen=True, gc=False):
     timings: dict[str, float | str | None] | None = None
 
 
-class Unusable(Exception):  # noqa: N818 - an entry's state; counted, never shown as an error
+class Unusable(Exception):
     """An entry that decodes but makes no exchange; `str` says why."""
 
 
@@ -112,10 +112,11 @@ def read_entries(
     Raises InputError when it is no HAR file; when it is cut short, after its whole entries.
     """
     splitter = Splitter(_ENTRIES.decode, entry_bytes_max=entry_bytes_max)
+    index = -1
     try:
         for piece in pieces(path, progress=progress):
             for entry in splitter.feed(piece):
-                index = counts.read
+                index += 1
                 counts.read += 1
                 if isinstance(entry, Skipped):
                     counts.skip(index, entry.reason)
@@ -128,8 +129,8 @@ def read_entries(
         reason = str(error)
     if splitter.begun:
         raise InputError(
-            f"{path} is damaged or cut short: {reason}; {counts.read} entries were read and kept. "
-            f"Import the whole file later: only what is missing is added"
+            f"{path} is damaged or cut short: {reason}; the {index + 1} entries before that "
+            f"were read. Import the whole file later: only what is missing is added"
         )
     raise InputError(
         f"{path} is not a HAR file ({reason if splitter.fed else 'it is empty'}); "
@@ -228,7 +229,7 @@ def timestamp(text: str) -> float:
     if found is None:
         raise Unusable("its startedDateTime is no ISO 8601 date and time")
     year, month, day, hour, minute = (int(found[group]) for group in range(1, 6))
-    zone = timezone.utc
+    zone: timezone = UTC
     try:
         if found[9]:
             offset = timedelta(hours=int(found[10]), minutes=int(found[11] or 0))
@@ -247,8 +248,8 @@ def _duration_ms(entry: HarEntry) -> float:
     return sum(v for k, v in parts if k != "ssl" and isinstance(v, int | float) and v > 0)
 
 
-_HOP_BY_HOP = frozenset(
-    "connection keep-alive proxy-connection transfer-encoding te trailer upgrade".split()
+_HOP_BY_HOP = word_set(
+    "connection keep-alive proxy-connection transfer-encoding te trailer upgrade"
 )
 """RFC 9110, 7.6.1."""
 _REQUEST_LEFT_OUT = _HOP_BY_HOP | {"host", "content-length"}
@@ -409,5 +410,5 @@ def header_of(entry: HarEntry, name: str) -> str:
     """The first value of the response header NAME (lower case); empty when there is none."""
     for header in entry.response.headers or ():
         if header.name.lower() == name:
-            return cast(str, _plain(header.value))
+            return _plain(header.value)
     return ""

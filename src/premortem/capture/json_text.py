@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from premortem.capture.formats import RUN_LENGTH_MIN
@@ -22,7 +23,7 @@ _MEMBER = re.compile(
     r"\s*+,?+",
     re.DOTALL,
 )
-"""A member or an item up to its comma; or a bracket. Laxer than JSON where nothing depends on it."""
+"""A member or an item up to its comma; or a bracket; laxer than JSON."""
 _SECRET = (Kind.SECRET, Kind.SECRET_TEXT)
 _LABELS = frozenset(("name", "key", "field", "header", "param", "parameter", "property", "option"))
 _LITERALS = frozenset(("true", "false", "null"))
@@ -87,7 +88,7 @@ class Rewriter:
             if found.start() != position:
                 return False
             position = found.end()
-            group = found.lastindex
+            group = found.lastindex or 0
             name = found[1]
             if name is not None:
                 if not top.is_object:
@@ -101,16 +102,11 @@ class Rewriter:
                     self._edit(found.start(1), found.end(1), name, Kind.IDENTITY, edits)
             elif top.is_object and group != 5:
                 return False
-            if group == 4:
-                if len(stack) > DEPTH_MAX:
+            if group >= 4:
+                inside = _moved(stack, found[group])
+                if inside is None:
                     return False
-                top = _opened(top, is_object=found[4] == "{")
-                stack.append(top)
-            elif group == 5:
-                if len(stack) == 1 or top.is_object != (found[5] == "}"):
-                    return False
-                stack.pop()
-                top = stack[-1]
+                top = inside
             elif group == 3 and found[3] in _LITERALS:
                 continue
             else:
@@ -166,18 +162,25 @@ class Rewriter:
     ) -> None:
         value = raw
         if "\\" in raw:
-            try:
+            with suppress(ValueError):  # half an escape: judge it as it stands
                 value = json.loads(f'"{raw}"', strict=False)
-            except ValueError:
-                pass  # half an escape: judge it as it stands
         new = self._string(value, kind)
         if new != value:
             edits.append((start, end, json.dumps(new, ensure_ascii="\\u" in raw)[1:-1]))
 
 
-def _opened(top: _Frame, *, is_object: bool) -> _Frame:
-    """The frame inside TOP's present value."""
-    kind = top.key if top.is_object else top.kind
-    if top.is_object and kind is Kind.CONTAINER and top.label:
-        kind = Kind.PLAIN
-    return _Frame(is_object=is_object, kind=kind)
+def _moved(stack: list[_Frame], bracket: str) -> _Frame | None:
+    """The innermost open frame of STACK after BRACKET; None where that cannot stand."""
+    top = stack[-1]
+    if bracket in "{[":
+        if len(stack) > DEPTH_MAX:
+            return None
+        kind = top.key if top.is_object else top.kind
+        if top.is_object and kind is Kind.CONTAINER and top.label:
+            kind = Kind.PLAIN
+        stack.append(_Frame(is_object=bracket == "{", kind=kind))
+    elif len(stack) == 1 or top.is_object != (bracket == "}"):
+        return None
+    else:
+        stack.pop()
+    return stack[-1]

@@ -10,6 +10,12 @@ import re
 from collections.abc import Collection
 from enum import IntEnum
 from functools import lru_cache
+from itertools import pairwise
+
+
+def word_set(text: str) -> frozenset[str]:
+    """The words of TEXT."""
+    return frozenset(text.split())
 
 
 class Kind(IntEnum):
@@ -27,36 +33,57 @@ class Kind(IntEnum):
     PLAIN = 6
 
 
-_SECRET_WORDS = frozenset(
+_SECRET_WORDS = word_set(
     "password passwd passwort pwd passphrase passcode secret ssn cvv cvv2 cvc cvc2 iban pin pan "
-    "otp totp credential passport".split()
+    "otp totp credential passport"
 )
 """Secret wherever they stand in a name, numbers included."""
-_SECRET_TEXT_WORDS = frozenset(
+_SECRET_TEXT_WORDS = word_set(
     "token secrets passwords tokens jwt bearer authorization credentials csrf xsrf pass pw "
-    "modhash cookie cookies phpsessid jsessionid".split()
+    "modhash cookie cookies phpsessid jsessionid"
 )
-_PERSONAL_WORDS = frozenset("phone telephone mobile fax cellphone msisdn".split())
+_PERSONAL_WORDS = word_set("phone telephone mobile fax cellphone msisdn")
 _NUMBERED = frozenset(("number", "no", "num", "home", "work"))
-_EMAIL_WORDS = frozenset("email emails mail".split())
+_EMAIL_WORDS = word_set("email emails mail")
 
 _SECRET_PAIRS = frozenset(
-    tuple(pair.split())
-    for pair in (
-        "card number,card no,card num,card pan,cc number,cc num,credit card,debit card,"
-        "account number,account no,acct number,bank account,routing number,sort code,"
-        "security code,card code,verification code,auth code,authorization code,access code,"
-        "recovery code,recovery codes,backup code,backup codes,otp code,mfa code,login code,"
-        "one time,security answer,secret answer,social security,tax id,tax number,national id,"
-        "passport number,passport no,driver license,drivers license,license number,"
-        "insurance number,api secret"
-    ).split(",")
+    (first, second)
+    for first, seconds in {
+        "card": "number no num pan code",
+        "cc": "number num",
+        "credit": "card",
+        "debit": "card",
+        "account": "number no",
+        "acct": "number",
+        "bank": "account",
+        "routing": "number",
+        "sort": "code",
+        "security": "code answer",
+        "secret": "answer",
+        "verification": "code",
+        "auth": "code",
+        "authorization": "code",
+        "access": "code",
+        "recovery": "code codes",
+        "backup": "code codes",
+        "mfa": "code",
+        "login": "code",
+        "social": "security",
+        "tax": "id number",
+        "national": "id",
+        "passport": "number no",
+        "driver": "license",
+        "drivers": "license",
+        "license": "number",
+        "insurance": "number",
+    }.items()
+    for second in seconds.split()
 )
 """Two neighbouring parts that are secret together."""
-_KEY_QUALIFIERS = frozenset(
+_KEY_QUALIFIERS = word_set(
     "api access secret private encryption signing master shared account auth app application "
     "client consumer license service storage webhook subscription session ssh rsa pgp gpg hmac "
-    "aes admin deploy server write ingest instrumentation crypto seed pre symmetric".split()
+    "aes admin deploy server write ingest instrumentation crypto seed pre symmetric"
 )
 """`api_key`: what stands before `key` when it opens something. Not `primary`, `public`, `sort`."""
 
@@ -75,32 +102,32 @@ _GLUE = re.compile(
     r"mobile|telephone|number|no|card|credit|bank|hash|again|2"
 )
 
-_ABOUT = frozenset(
+_ABOUT = word_set(
     "type types count counts limit limits id ids name names url uri endpoint expires expiry "
     "expiration expired expire in at ttl age length size policy policies strength required "
     "require enabled disabled status state valid validity max min format algorithm alg method "
     "version label description hint scope scopes used usage budget changed updated created "
     "reset field fields provider issuer audience required lifetime interval duration path "
     "prefix rules rule requirements mode class icon color rotation index position ready "
-    "supported support allowed forbidden visible verified attempts tries retries".split()
+    "supported support allowed forbidden visible verified attempts tries retries"
 )
 """As the last part they speak about the secret instead of holding it."""
-_NOT_ONE = frozenset(
+_NOT_ONE = word_set(
     "max min num total count prompt completion input output cached reasoning used page next "
     "prev previous continuation continue sync cursor has is show use uses needs requires "
     "require enable allow hide forgot reset change update last sort estimated remaining "
-    "per stop start end begin special eos bos pad unk boarding hall".split()
+    "per stop start end begin special eos bos pad unk boarding hall"
 )
 """As a part before the secret word they make it something else: `max_tokens`, `page_token`."""
 
-_IDENTITY_WORDS = frozenset(
+_IDENTITY_WORDS = word_set(
     "id ids uuid uuids guid uid oid hash hashes sha sha1 sha256 sha512 md5 crc checksum digest "
     "etag commit revision rev ref refs fingerprint thumbprint cursor trace span request "
     "correlation version parent slug href next prev previous after before match nonce integrity "
-    "idempotency".split()
+    "idempotency"
 )
-_CONTAINER_WORDS = frozenset(
-    "value values val raw plain plaintext text data content string current new old".split()
+_CONTAINER_WORDS = word_set(
+    "value values val raw plain plaintext text data content string current new old"
 )
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])\d*|[A-Z]?[a-z]+\d*|\d+")
@@ -150,7 +177,7 @@ class Names:
 
 
 def _secret_kind(words: tuple[str, ...]) -> Kind | None:
-    pairs = set(zip(words, words[1:], strict=False))
+    pairs = set(pairwise(words))
     if pairs & _SECRET_PAIRS and words[-1] not in _ABOUT - {"id"}:
         return Kind.SECRET
     if words[-1] in _ABOUT or words[-1] in ("confirmed", "confirmable"):

@@ -12,7 +12,7 @@ from collections import Counter
 from msgspec.structs import replace
 
 from premortem.capture.bodies import Bodies
-from premortem.capture.names import Kind, Names
+from premortem.capture.names import Kind, Names, word_set
 from premortem.capture.values import Values
 from premortem.config import RedactConfig
 from premortem.domain.traffic import Exchange, Pairs, Request, Response, first
@@ -20,22 +20,22 @@ from premortem.domain.traffic import Exchange, Pairs, Request, Response, first
 HEADERS_MAX = 50_000
 """Distinct headers remembered."""
 
-CREDENTIAL_HEADERS = frozenset(
+CREDENTIAL_HEADERS = word_set(
     "authorization proxy-authorization x-api-key api-key apikey x-auth-token x-access-token "
     "x-authorization x-amz-security-token x-csrf-token x-xsrf-token x-session-token "
-    "authentication x-goog-api-key x-functions-key ocp-apim-subscription-key private-token".split()
+    "authentication x-goog-api-key x-functions-key ocp-apim-subscription-key private-token"
 )
 """Headers whose whole value is a credential, after a scheme word."""
-_PLAIN_HEADERS = frozenset(
-    "accept accept-charset accept-encoding accept-language accept-ranges access-control-allow-headers "
-    "access-control-allow-methods access-control-expose-headers access-control-request-headers age "
-    "allow alt-svc cache-control content-disposition content-encoding content-language content-length "
-    "content-md5 content-range content-security-policy content-security-policy-report-only "
-    "content-type date digest etag expires if-match if-modified-since if-none-match if-range "
-    "if-unmodified-since last-modified nel pragma range report-to retry-after sec-ch-ua sec-fetch-dest "
-    "sec-fetch-mode sec-fetch-site sec-fetch-user server strict-transport-security te traceparent "
-    "tracestate vary via www-authenticate x-content-type-options x-frame-options x-powered-by "
-    "x-request-id x-correlation-id x-xss-protection".split()
+_PLAIN_HEADERS = word_set(
+    "accept accept-charset accept-encoding accept-language accept-ranges access-control-allow- "
+    "headers access-control-allow-methods access-control-expose-headers access-control-request- "
+    "headers age allow alt-svc cache-control content-disposition content-encoding content- "
+    "language content-length content-md5 content-range content-security-policy content- "
+    "security-policy-report-only content-type date digest etag expires if-match if-modified- "
+    "since if-none-match if-range if-unmodified-since last-modified nel pragma range report-to "
+    "retry-after sec-ch-ua sec-fetch-dest sec-fetch-mode sec-fetch-site sec-fetch-user server "
+    "strict-transport-security te traceparent tracestate vary via www-authenticate x-content- "
+    "type-options x-correlation-id x-frame-options x-powered-by x-request-id x-xss-protection"
 )
 """Headers that hold identities, hashes and negotiation, never credentials."""
 

@@ -35,7 +35,7 @@ _SCALAR = re.compile(rb"[^,\]\s{\[\"]++")
 _QUOTE, _OPEN, _CLOSE, _OPEN_LIST, _CLOSE_LIST = b'"{}[]'
 
 
-class NotHar(Exception):  # noqa: N818 - becomes InputError where the file's name is known
+class NotHar(Exception):
     """The document is not a HAR; `str` says why."""
 
 

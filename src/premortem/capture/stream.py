@@ -19,7 +19,7 @@ _GZIP_WINDOW = 31
 """zlib: a window of 32 KiB (15), with a gzip header (16)."""
 
 
-class BrokenStream(Exception):  # noqa: N818 - a state of the file, turned into InputError by readers
+class BrokenStream(Exception):
     """The file ends or turns to junk inside; `str` says how."""
 
 

@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from premortem.capture.har import parse_query
-from premortem.capture.names import Kind, Names, parts
+from premortem.capture.names import Kind, Names, parts, word_set
 from premortem.capture.redact import CREDENTIAL_HEADERS
 from premortem.config import Config, Login, RoleConfig, resolve
 from premortem.domain.traffic import Exchange, Request, Response, Tags
@@ -28,11 +28,11 @@ HANDED_OUT_MAX = 64
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9\-]*)\s+(\S.*)", re.DOTALL)
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
-_SESSION_WORDS = frozenset(
+_SESSION_WORDS = word_set(
     "session sess sid sessionid sessid auth token jwt login remember identity phpsessid jsessionid "
-    "asp aspxauth connect user access refresh".split()
+    "asp aspxauth connect user access refresh"
 )
-_NOT_SESSION = frozenset("csrf xsrf ga gid utm fbp consent".split())
+_NOT_SESSION = word_set("csrf xsrf ga gid utm fbp consent")
 
 
 class Credential(NamedTuple):

@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote, unquote_plus
 
 from premortem.capture import formats
 from premortem.capture.json_text import Rewriter
-from premortem.capture.names import Kind, Names, parts
+from premortem.capture.names import Kind, Names, parts, word_set
 from premortem.domain.tokens import (
     holds_token,
     is_token,
@@ -31,20 +31,24 @@ NESTED_MAX = 8
 _SECRET = (Kind.SECRET, Kind.SECRET_TEXT)
 _MASK = re.compile(r"[*•·.\-_#]+")
 _WORDS_NOT_SECRET = frozenset(("true", "false", "null", "none", "undefined", "nil", ""))
-_SCHEME = re.compile(r"((?:Bearer|Basic|Token|ApiKey|Api-Key|Digest|OAuth|Negotiate|NTLM|Hawk|"
-                     r"AWS4-HMAC-SHA256|SSWS|GoogleLogin|MAC|JWT)\s+)(\S.*)", re.I | re.S)  # fmt: skip
+_SCHEME = re.compile(
+    r"((?:Bearer|Basic|Token|ApiKey|Api-Key|Digest|OAuth|Negotiate|NTLM|Hawk|AWS4-HMAC-SHA256|SSWS|"
+    r"GoogleLogin|MAC|JWT)\s+)(\S.*)",
+    re.IGNORECASE | re.DOTALL,
+)
 
 INTEREST = re.compile(
     r"[@=:<{\[]|[A-Za-z0-9_+/\-]{20}|\d[\d\- ]{9}|[A-Z]{2}\d\d ?[A-Z0-9]|"
-    r"(?:[Bb]earer|BEARER|[Bb]asic|BASIC|[Tt]oken|[Pp]ass(?:word|code|phrase)|[Ss]ecret|[Pp]in|PIN) "
+    r"(?:[Bb]earer|BEARER|[Bb]asic|BASIC|[Tt]oken|[Pp]ass(?:word|code|phrase)|[Ss]ecret|[Pp]in) "
 )
 """What a text that any rule could change contains."""
-STEMS = (
+STEMS = word_set(
     "pass pwd secret token key auth cred ssn cvv cvc iban pin otp cookie csrf card account social "
-    "phone bearer basic code sid sig jwt".split()
+    "phone bearer basic code sid sig jwt"
 )
 _JOINT = re.compile(
-    r"(?<![A-Za-z0-9_])([A-Za-z_][A-Za-z0-9_.\-\[\]]{1,60})(\\*[\"']?[ \t]{0,4}(?:=>|:=|=|:)\s{0,4})"
+    r"(?<![A-Za-z0-9_])([A-Za-z_][A-Za-z0-9_.\-\[\]]{1,60})"
+    r"(\\*[\"']?[ \t]{0,4}(?:=>|:=|=|:)\s{0,4})"
 )
 """A name and what joins it to its value."""
 _OPTION = re.compile(r"(?:(?<=\s)|^)--?([A-Za-z][A-Za-z0-9_\-]{1,40})(\s{1,4})(?=[^\s\-])")
@@ -83,10 +87,10 @@ _HASH_BEFORE = re.compile(
     r"tree|blob|object|nonce)[\"'\s]*[:=\-/ ]\s*[\"']?$",
     re.IGNORECASE,
 )
-_GATES = frozenset(
+_GATES = word_set(
     "reset token tokens invite invites invitation invitations verify verification activate "
     "activation confirm confirmation unsubscribe magic password recover recovery hooks "
-    "webhook webhooks share login".split()
+    "webhook webhooks share login"
 )
 """Path segments after which a long random segment opens something."""
 
@@ -385,7 +389,7 @@ class Values:
         """A query or form body as it stands; only changed values are encoded anew."""
         out = []
         for part in text.split("&"):
-            name, equals, raw = part.partition("=")
+            name, _, raw = part.partition("=")
             if part and not raw:
                 part = self.path(part)
             elif raw:
@@ -404,7 +408,7 @@ class Values:
         return self.value(value, kind)
 
 
-_QUERY_SECRETS = frozenset("sig signature code hmac key credential state sid".split())
+_QUERY_SECRETS = word_set("sig signature code hmac key credential state sid")
 
 
 def _opens(name: str, value: str) -> bool:
@@ -420,8 +424,6 @@ def _strange(text: str) -> bool:
         return False
     if plain.isalpha():
         return not (plain.islower() or plain.isupper() or plain.istitle())
-    return (
-        any(char.isdigit() or char in "!@#$%^&*+~=" for char in plain)
-        and not plain.isdigit()
-        or (plain.isdigit() and len(plain) >= 4)
-    )
+    if plain.isdigit():
+        return True
+    return any(char.isdigit() or char in "!@#$%^&*+~=" for char in plain)

@@ -183,6 +183,7 @@ class Sampler:
             recorded=recorded,
             needed=frozenset(at[: i + 1] for at in kept for i in range(len(at))),
             reused=self._reused.get(operation.id, frozenset()),
+            secrets=request.method not in ("PATCH", "PUT"),
             invent=not start.recorded,
         )
         return value_draw(tree(fields) if fields else None, shape, context)
@@ -306,7 +307,12 @@ def _named_before(body: Any, start: Start, operation: OperationProfile) -> Itera
     closed = {f.place.tokens for f in operation.fields if f.enumeration}
     for place, value in leaves(body):
         named = isinstance(value, str) and len(value) >= NAME_LENGTH_MIN and " " not in value
-        if named and value in known and general(place).tokens not in closed:
+        if (
+            named
+            and value in known
+            and not holds_token(value)
+            and general(place).tokens not in closed
+        ):
             yield place
 
 

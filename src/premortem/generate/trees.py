@@ -50,6 +50,8 @@ class Context(Struct, frozen=True, kw_only=True):
     """A recorded value of the same place: maps, whose keys are data, are taken from it."""
     needed: frozenset[tuple[str, ...]] = frozenset()
     """Pointers of `kept` and of everything above them: always there."""
+    secrets: bool = True
+    """Draw optional values that were redacted; without, an update leaves passwords as they are."""
     invent: bool = False
     """Draw declared optional properties that were never seen."""
 
@@ -131,7 +133,7 @@ def _object(
         if inner is None and shape is not None and shape.closed:
             continue
         must = name in required or (*at, name) in context.needed
-        if child is None and not must and not context.invent:
+        if not must and not _wanted(child, context):
             continue
         presence = 1.0 if must else OPTIONAL_SHARE
         if child is not None and not must:
@@ -142,6 +144,13 @@ def _object(
         elif must:
             return None
     return object_draw(dense)
+
+
+def _wanted(child: Node | None, context: Context) -> bool:
+    """Whether an optional member is drawn at all."""
+    if child is None:
+        return context.invent
+    return context.secrets or child.field is None or not child.field.redacted
 
 
 def _recorded(value: Any, path: tuple[str, ...]) -> dict[str, Any]:

@@ -36,19 +36,27 @@ def group_flows(sheet: FactSheet) -> tuple[Flow, ...]:
     """Every exchange of SHEET in exactly one flow, flows by start.
 
     An exchange joins the first one that made an identifier it uses: the one that created the
-    resource, not the many that mention it later. What shares nothing is grouped by session.
+    resource, not the many that mention it later. What a safe request found was put there by
+    the unsafe one that told it first, which joins too. What shares nothing is grouped by session.
     """
     rows = sheet.rows
     sets = _Sets(len(rows))
     makers: dict[str, int] = {}
+    tellers: dict[str, int] = {}
     linked: set[int] = set()
     for index, facts in enumerate(rows):
         for used in facts.uses:
-            maker = next((makers[key] for key in used.keys if key in makers), None)
-            if maker is not None:
-                sets.union(maker, index)
-                linked |= {maker, index}
+            key = next((key for key in used.keys if key in makers), None)
+            if key is None:
+                continue
+            joined = {makers[key], index}
+            if rows[makers[key]].safe and key in tellers:
+                joined.add(tellers[key])
+            for other in joined:
+                sets.union(other, index)
+            linked |= joined
         note_makers(facts, index, makers)
+        note_tellers(facts, index, tellers)
     sessions: dict[str, int] = {}
     for index, facts in enumerate(rows):
         if index not in linked:
@@ -76,3 +84,12 @@ def note_makers(facts: Facts, index: int, makers: dict[str, int]) -> None:
     for made in facts.makes:
         for key in made.keys:
             makers.setdefault(key, index)
+
+
+def note_tellers(facts: Facts, index: int, tellers: dict[str, int]) -> None:
+    """Remember INDEX for what FACTS, if it changed something, was the first to tell."""
+    if facts.safe or not facts.succeeded or len(tellers) >= IDENTIFIERS_MAX:
+        return
+    for used in facts.uses:
+        for key in used.keys:
+            tellers.setdefault(key, index)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from premortem.domain.traffic import Flow, Recipe, RecipeStep
 from premortem.learn.facts import Facts, FactSheet, strong
-from premortem.learn.flows import note_makers
+from premortem.learn.flows import note_makers, note_tellers
 
 EXEMPLARS_MAX = 20
 """Recorded exchanges tried per operation and status."""
@@ -89,9 +89,7 @@ class _Story:
         if not facts.safe and facts.succeeded:
             for maker in set(about):
                 self._changes[maker].append(position)
-            for used in facts.uses:
-                for key in used.keys:
-                    self._told.setdefault(key, position)
+        note_tellers(facts, position, self._told)
         known = len(self._makers)
         note_makers(facts, position, self._makers)
         row.made_more = len(self._makers) > known

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from datetime import date
 
 import msgspec
 from msgspec import Struct
 
-from premortem.analyse import Candidate, curl_line, finding_of, group
+from premortem.analyse import Candidate, active, curl_line, finding_of, group
 from premortem.checks import Checker
 from premortem.config import Config
 from premortem.domain.run import Finding, Plan, Result, RunSummary
@@ -111,7 +112,11 @@ def execute(
             collected.take(event)
             if not isinstance(event, RunEnded):
                 yield event
-        candidates = group(collected.suspicious, ignored=store.ignored())
+        candidates = group(
+            collected.suspicious,
+            sequences=prepared.arranged.sequences,
+            ignored=active(store.ignored(), date.today()),
+        )
         findings: list[Finding] = []
         unconfirmed: list[Finding] = []
         for index, candidate in enumerate(candidates[:FINDINGS_REPRODUCED_MAX]):

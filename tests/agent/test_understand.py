@@ -1,0 +1,92 @@
+from functools import cache
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from premortem.agent.failure_modes import FAILURE_MODES
+from premortem.agent.understand import PROMPT_CHARACTERS_MAX, understand
+from premortem.errors import InputError
+from premortem.learn import learn_profile, load_spec
+from tests.agent.small import shop
+from tests.shared import shared
+
+TABLE = yaml.safe_load((Path(__file__).parent / "prompts.yaml").read_text())
+SERVICES = ("ledger", "kinto", "directus", "phoenix")
+ROWS = [(service, row) for service in SERVICES for row in TABLE[service]]
+
+
+@cache
+def profile_of(service, ledger_spec):
+    path = ledger_spec if service == "ledger" else shared(f"targets/{service}/openapi.json.gz")
+    return learn_profile(lambda: iter(()), spec=load_spec(path), now=0.0)
+
+
+@pytest.mark.parametrize(("service", "row"), ROWS, ids=[f"{s}: {r['ask']}" for s, r in ROWS])
+def test_a_question_is_understood(service, row, ledger_spec):
+    found = understand(row["ask"], profile_of(service, ledger_spec), roles=TABLE["roles"])
+    among = found.operation_ids if row.get("among") else found.operation_ids[:1]
+    assert row["operation"] in among
+    assert found.failure_mode == row["mode"]
+    assert (found.role, found.field) == (row.get("role", ""), row.get("field", ""))
+
+
+@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("prompt", TABLE["nothing"])
+def test_what_nothing_fits_is_an_error_that_offers_what_is_known(service, prompt, ledger_spec):
+    with pytest.raises(InputError) as caught:
+        understand(prompt, profile_of(service, ledger_spec), roles=TABLE["roles"])
+    assert all(mode.name in str(caught.value) for mode in FAILURE_MODES)
+
+
+def test_the_error_says_what_was_understood_and_names_the_nearest_operations():
+    with pytest.raises(InputError) as caught:
+        understand("What if a unicorn is shipped twice?", shop())
+    message = str(caught.value)
+    assert "not understood: unicorn" in message or "POST /orders/{order_id}/ship" in message
+
+
+def test_words_that_decided_nothing_are_said():
+    found = understand("What if the parcel is posted twice on Sundays?", shop())
+    assert found.operation_ids == ("POST /orders/{order_id}/parcels",)
+    assert "sundays" in found.not_understood
+
+
+def test_roles_that_only_the_traffic_shows_are_known():
+    found = understand("What if a buyer ships an order?", shop())
+    assert (found.failure_mode, found.role) == ("forbidden_role", "Buyer")
+
+
+def test_a_role_to_which_something_is_done_is_not_the_one_who_acts(ledger_spec):
+    profile = profile_of("directus", ledger_spec)
+    found = understand("What if a user is deleted twice?", profile, roles=["User", "Guest"])
+    assert (found.failure_mode, found.role) == ("duplicate", "")
+    assert found.operation_ids[0] == "DELETE /users/{id}"
+
+
+def test_a_slip_of_the_pen_is_forgiven():
+    found = understand("what if a parcell is added twice", shop())
+    assert found.operation_ids[0] == "POST /orders/{order_id}/parcels"
+
+
+@pytest.mark.parametrize("prompt", ["", "   ", "\n\t", "\x00\x01"])
+def test_an_empty_question_is_refused(prompt):
+    with pytest.raises(InputError, match="empty"):
+        understand(prompt, shop())
+
+
+def test_a_question_of_ten_thousand_characters_is_refused_with_the_limit():
+    with pytest.raises(InputError, match=str(PROMPT_CHARACTERS_MAX)):
+        understand("what if an order is placed twice " * 310, shop())
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(st.text(max_size=300))
+def test_any_text_is_understood_or_refused_as_input(prompt):
+    try:
+        found = understand(prompt + " order twice", shop())
+    except InputError:
+        return
+    assert found.operation_ids
