@@ -120,6 +120,14 @@ class RoleConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """The role sends no credentials."""
         return not (self.header or self.basic or self.bearer or self.cookie or self.login)
 
+    @property
+    def identities(self) -> tuple[str, ...]:
+        """Names it signs in with, as far as they stand in the file: secrets are variables."""
+        found = [self.basic.partition(":")[0]]
+        if self.login is not None:
+            found += [*self.login.json.values(), *self.login.form.values()]
+        return tuple(name for name in found if name and not _VARIABLE.search(name))
+
 
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All of premortem.toml."""

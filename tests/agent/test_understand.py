@@ -43,9 +43,11 @@ def test_what_nothing_fits_is_an_error_that_offers_what_is_known(service, prompt
 
 def test_the_error_says_what_was_understood_and_names_the_nearest_operations():
     with pytest.raises(InputError) as caught:
-        understand("What if a unicorn is shipped twice?", shop())
+        understand("What if a unicorn is created twice?", shop())
     message = str(caught.value)
-    assert "not understood: unicorn" in message or "POST /orders/{order_id}/ship" in message
+    assert "understood: duplicate" in message
+    assert "not understood: unicorn" in message
+    assert "POST /orders" in message
 
 
 def test_words_that_decided_nothing_are_said():

@@ -98,7 +98,9 @@ def verdict(
 
 def finding(**changes: Any) -> Finding:
     given = sequence()
-    (candidate,) = group([result(given, 4, 500, b'{"error": "boom"}', verdict())], sequences=[given])
+    (candidate,) = group(
+        [result(given, 4, 500, b'{"error": "boom"}', verdict())], sequences=[given]
+    )
     made = finding_of(
         candidate,
         sequence=candidate.sequences[0],

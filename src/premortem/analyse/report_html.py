@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup, escape
 from msgspec import Struct
 
 from premortem.analyse import excerpt
@@ -80,9 +81,21 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     environment.filters["shown"] = excerpt.printable
+    environment.filters["coded"] = coded
     environment.filters["number"] = lambda value: f"{value:,}"
     environment.filters["milliseconds"] = milliseconds
     return environment.get_template("report.html")
+
+
+def coded(text: str) -> Markup:
+    """TEXT, escaped, with what stands between backticks as code."""
+    parts = excerpt.printable(text).split("`")
+    if len(parts) % 2 == 0:
+        return escape(text)
+    shown = (
+        escape(p) if i % 2 == 0 else Markup("<code>%s</code>") % p for i, p in enumerate(parts)
+    )
+    return Markup("").join(shown)
 
 
 def milliseconds(value: float) -> str:

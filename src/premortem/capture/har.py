@@ -367,7 +367,8 @@ def _body(text: str, encoding: str | None, mime_type: str, side: str) -> bytes:
     """The bytes that TEXT stands for. Raises Unusable when it is no base64 although it should."""
     if encoding and encoding.strip().lower() == "base64":
         try:
-            return b64decode(text)
+            plain = "".join(text.split()).rstrip("=")
+            return b64decode(plain + "=" * (-len(plain) % 4), validate=True)
         except (binascii.Error, ValueError):
             raise Unusable(f"its {side} body is not valid base64") from None
     found = _CHARSET.search(mime_type) if "=" in mime_type else None

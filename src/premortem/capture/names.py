@@ -31,6 +31,8 @@ class Kind(IntEnum):
     CONTAINER = 5
     """Says nothing itself: `value`, `data`; inside something secret it is secret."""
     PLAIN = 6
+    ALLOWED = 7
+    """On the configuration's allow list: nothing is changed."""
 
 
 _SECRET_WORDS = word_set(
@@ -162,13 +164,9 @@ class Names:
             known = self._known[name] = self._classify(parts(name[:200]))
         return known
 
-    def allowed(self, name: str) -> bool:
-        """NAME is on the configuration's allow list: nothing under it is changed."""
-        return bool(self._allow) and parts(name[:200]) in self._allow
-
     def _classify(self, words: tuple[str, ...]) -> Kind:
         if words in self._allow:
-            return Kind.PLAIN
+            return Kind.ALLOWED
         if words in self._secret:
             return Kind.SECRET
         if not words:

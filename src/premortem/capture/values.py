@@ -139,7 +139,11 @@ class Values:
 
     def json(self, text: str) -> str | None:
         """The JSON document TEXT without secrets; None when it is none."""
-        return self._json.rewrite(text)
+        mark = len(self.hits)
+        out = self._json.rewrite(text)
+        if out is None:
+            del self.hits[mark:]
+        return out
 
     def token(self, text: str, rule: str) -> str:
         """The token for all of TEXT; a token stays itself."""
@@ -176,6 +180,8 @@ class Values:
     def _value(self, text: str, kind: Kind) -> str:
         if kind in _SECRET:
             return self._secret(text)
+        if kind is Kind.ALLOWED:
+            return text
         if kind is Kind.EMAIL and "@" in text and not text.isascii():
             return self.token(text, "email")
         if not INTEREST.search(text) or self._depth >= NESTED_MAX:
@@ -183,7 +189,7 @@ class Values:
         self._depth += 1
         try:
             if text[0] in "{[" or text.lstrip()[:1] in ("{", "["):
-                out = self._json.rewrite(text)
+                out = self.json(text)
                 if out is not None:
                     return out
             if text[0] == "/" and formats.is_relative(text) and not _SPACE.search(text):

@@ -17,7 +17,7 @@ from premortem.generate.starts import Starts
 
 FINALS_PER_SETUP = 8
 """Cases that share one setup; the refusals among them come first, so they find it untouched."""
-CHANGES_PER_SETUP = 3
+CHANGES_PER_SETUP = 2
 """Of these, cases of unsafe methods that should be let through: each one may use up the state."""
 REGENERATE_MAX = 3
 """Rounds in which rejected cases are replaced."""

@@ -43,7 +43,8 @@ def produce(
     safe_only: bool = False,
 ) -> Generated:
     """COUNT validated cases from PROFILE; the same seed gives the same ones."""
-    validator = Validator(profile, target=config.target)
+    identities = {name for role in config.roles.values() for name in role.identities}
+    validator = Validator(profile, target=config.target, identities=identities)
     rejections: list[Rejection] = []
     sequences = generate(
         profile,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
+import msgspec
 from msgspec import Struct
 
 from premortem.config import TargetConfig
@@ -51,9 +52,20 @@ class Validator:
     """Validates cases against a profile and the target they would be sent to."""
 
     def __init__(
-        self, profile: Profile, *, target: TargetConfig, origins: Collection[str] = ()
+        self,
+        profile: Profile,
+        *,
+        target: TargetConfig,
+        origins: Collection[str] = (),
+        identities: Collection[str] = (),
     ) -> None:
-        """ORIGINS: further `scheme://host[:port]` that cases may name beside the target's."""
+        """ORIGINS: further `scheme://host[:port]` that cases may name beside the target's.
+
+        IDENTITIES: names that configured roles sign in with; generated cases leave those
+        accounts as they are.
+        """
+        self._identities = frozenset(identities)
+        self._accounts = frozenset(_account_collections(profile, self._identities))
         self._operations = {o.id: o for o in profile.operations}
         self._target = target
         self._origins = {"", _origin(target.base_url), *origins}
@@ -86,6 +98,18 @@ class Validator:
             return f"{case.request.origin} is not the target"
         if case.request.method not in SAFE_METHODS and not self._target.disposable:
             return f"{case.request.method} would change a target that is not marked disposable"
+        return self._lock_out(case)
+
+    def _lock_out(self, case: Case) -> str:
+        """Whether CASE changes an account that a role signs in with: all after it would fail."""
+        request = case.request
+        if case.origin.source == "replay" or request.method in SAFE_METHODS:
+            return ""
+        mine = self._identities.intersection(map(unquote, request.path.split("/")))
+        if mine:
+            return f"would change the account {min(mine)}, which a configured role signs in with"
+        if request.method == "DELETE" and request.path.rstrip("/") in self._accounts:
+            return "would delete the accounts that configured roles sign in with"
         return ""
 
     def _of(self, operation_id: str) -> Rules:
@@ -245,3 +269,14 @@ def _holds_token(text: str, replaced: list[str]) -> bool:
     for token in replaced:
         text = text.replace(token, "")
     return holds_token(text)
+
+
+def _account_collections(profile: Profile, identities: Collection[str]) -> Iterator[str]:
+    """Paths below which production named IDENTITIES: `/accounts` for `/accounts/{account_id}`."""
+    names = {msgspec.json.encode(name).decode() for name in identities}
+    for operation in profile.operations:
+        for field in operation.fields:
+            if field.place.part == "path" and any(text in names for text, _ in field.values):
+                before, _, _ = operation.operation.template.partition(f"/{{{field.place.name}}}")
+                if "{" not in before:
+                    yield before
