@@ -71,7 +71,7 @@ SHIPPED = exchange(
 )  # fmt: skip
 FORBIDDEN = exchange(
     "POST", "/orders/ord-77a1b2/ship", None, 403,
-    {"code": "NotYours", "message": "no"}, role="Buyer", at=5,
+    {"code": "NotYours", "message": "not yours, sorry"}, role="Buyer", at=5,
 )  # fmt: skip
 EXCHANGES = {e.id: e for e in (ORDERED, PARCELLED, AGAIN, SHIPPED, FORBIDDEN)}
 
@@ -97,9 +97,7 @@ def recipe(operation: Operation, status: int, *steps: Exchange) -> Recipe:
     return Recipe(
         operation_id=operation.id,
         status=status,
-        steps=tuple(
-            RecipeStep(exchange_id=e.id, operation_id="", role=e.tags.role) for e in steps
-        ),
+        steps=tuple(RecipeStep(exchange_id=e.id, operation_id="", role=e.tags.role) for e in steps),
     )
 
 
@@ -161,9 +159,7 @@ def operations() -> tuple[OperationProfile, ...]:
             operation=LIST,
             count=5,
             roles={"Packer": {"200": 5}},
-            answers=(
-                Answer(status=200, count=5, fields=(field("/parcels", "array"),)),
-            ),
+            answers=(Answer(status=200, count=5, fields=(field("/parcels", "array"),)),),
         ),
     )
 

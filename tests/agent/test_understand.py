@@ -16,6 +16,7 @@ from tests.shared import shared
 TABLE = yaml.safe_load((Path(__file__).parent / "prompts.yaml").read_text())
 SERVICES = ("ledger", "kinto", "directus", "phoenix")
 ROWS = [(service, row) for service in SERVICES for row in TABLE[service]]
+ROWS += [(row["service"], row) for row in TABLE["later"]]
 
 
 @cache

@@ -169,7 +169,10 @@ def profile() -> Profile:
             declared=(201, 422),
             fields=(amount, currency),
             secured=True,
-            answers=(Answer(status=201, count=290, media_types=("application/json",)), Answer(status=422, count=10)),
+            answers=(
+                Answer(status=201, count=290, media_types=("application/json",)),
+                Answer(status=422, count=10),
+            ),
             roles={"clerk": {"201": 290, "422": 10}, "guest": {"403": 8}},
             duration_ms=(3.0, 8.0, 11.0, 20.0),
             recipes=(
@@ -186,7 +189,7 @@ def profile() -> Profile:
         OperationProfile(
             operation=Operation(method="DELETE", template="/invoices/{invoice_id}"), count=0
         ),
-    )  # fmt: skip
+    )
     return Profile(
         version="0123456789ab",
         created_at=0.0,

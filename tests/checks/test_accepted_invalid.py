@@ -130,4 +130,19 @@ class TestReplay:
 
     def test_the_refused_role_is_named(self):
         (verdict,) = found(200, {"id": 1}, recorded_status=403, role="guest")
-        assert verdict.signature == "403 became 2xx from role guest"
+        assert verdict.signature == "role guest"
+        assert "guest" in verdict.title
+
+    def test_a_role_is_the_same_defect_whether_recorded_or_made(self):
+        of = operation(roles={"guest": {"403": 7}})
+        more = {"of": of, "role": "guest"}
+        made = found(200, {"id": 1}, intent=breaking("role guest"), **more)
+        recorded = found(200, {"id": 1}, recorded_status=403, **more)
+        assert made[0].signature == recorded[0].signature
+
+    def test_refusals_for_different_reasons_are_different_defects(self):
+        more = {"recorded_status": 409, "bindings": bound()}
+        twice = found(201, {"id": 1}, recorded_reason="Duplicate", **more)
+        above = found(201, {"id": 1}, recorded_reason="TooMuch", **more)
+        assert twice[0].signature == "409 became 2xx Duplicate"
+        assert above[0].signature != twice[0].signature

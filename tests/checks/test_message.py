@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from premortem.checks.message import LINE_CHARS_MAX, message_of
+from premortem.checks.message import LINE_CHARS_MAX, message_of, reason_of
 from premortem.domain.traffic import Response
 
 
@@ -66,6 +66,22 @@ def test_a_plain_page_says_its_title():
 def test_a_go_panic_and_a_bare_line_are_themselves():
     assert says("panic: runtime error: index out of range [3]\n\ngoroutine 1\n").startswith("panic")
     assert says("Internal Server Error") == "Internal Server Error"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "reason"),
+    [
+        (409, {"error": "Duplicate", "message": "invoice 7 of ann is there"}, "Duplicate"),
+        (422, {"detail": "amount 12.50 is above 10"}, "amount # is above #"),
+        (404, {"error": "not found: 7"}, "not found: #"),
+        (200, {"error": "Duplicate"}, ""),
+        (500, {"error": "Duplicate"}, ""),
+    ],
+)
+def test_the_reason_of_a_refusal_is_the_same_for_each_of_its_kind(status, body, reason):
+    raw = json.dumps(body).encode()
+    headers = (("content-type", "application/json"),)
+    assert reason_of(Response(status=status, headers=headers, body=raw)) == reason
 
 
 @pytest.mark.parametrize("body", [b"", b"  \n", b"null", b"\xff\xfe\x00\x01"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import random
 import signal
 import threading
 import time
@@ -309,6 +310,45 @@ def test_timeouts_and_resets_are_faults_and_unknowns():
         arranged = Arrangement(sequences=sequences, planned=6)
         summary = adds_up(go(server.url, arranged, timeout_s=0.3))
     assert (summary.answered, summary.faulted, summary.unknown) == (2, 2, 2)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_numbers_add_up_whatever_the_target_does_and_whenever_it_is_stopped(seed):
+    chance, stop = random.Random(seed), threading.Event()
+
+    def handle(peer: Peer) -> None:
+        while peer.request():
+            kind = chance.choice(["ok"] * 6 + ["close", "reset", "hang", "garbage", "half", "busy"])
+            if kind == "ok":
+                peer.send(ok(b'{"id":1}'))
+            elif kind == "busy":
+                peer.send(ok(status="503 Busy", headers="retry-after: 0\r\n"))
+            elif kind == "garbage":
+                peer.send(b"what?\r\n\r\n")
+            elif kind == "half":
+                peer.send(ok(b'{"id":1}')[:-3])
+                return
+            elif kind == "hang":
+                time.sleep(0.5)
+            elif kind == "reset":
+                peer.reset()
+            else:
+                return
+
+    def chain(n: int) -> Sequence:
+        bound = binding("body:/id", "path:1", "old")
+        cases = [case(post(f"/{n}")), case(get(f"/{n}/old"), bound), case(post(f"/{n}/x"))]
+        return Sequence(cases=tuple(cases))
+
+    arranged = Arrangement(sequences=tuple(chain(n) for n in range(200)), planned=600)
+    timer = threading.Timer(chance.uniform(0.2, 0.8), stop.set)
+    timer.start()
+    with serving(handle) as server:
+        events = go(server.url, arranged, stop=stop, rate=2000, timeout_s=0.25)
+    summary = adds_up(events)
+    steps = [(r.sequence_id, r.position) for r in results(events)]
+    assert len(steps) == len(set(steps)) == summary.planned - summary.left
+    assert events[-2].sent == len(steps)
 
 
 def test_a_check_that_raises_is_a_bug_and_is_raised():

@@ -56,6 +56,18 @@ def bind_step(
         hint = nearest(step.text).expression
         problem = f"no step of the catalogue reads like this; the nearest is: {hint}"
         return BoundStep(step=step, keyword=keyword, problem=problem)
+    return bind_match(step, found, keyword=keyword, bindings=bindings, roles=roles)
+
+
+def bind_match(
+    step: Step,
+    found: StepMatch,
+    *,
+    keyword: Keyword,
+    bindings: Bindings,
+    roles: Collection[str],
+) -> BoundStep:
+    """One step whose expression is known already."""
     problem = _docstring_problem(step, found.entry) or _problem(found, bindings, roles)
     return BoundStep(
         step=step,

@@ -92,6 +92,9 @@ _BY_NAME = {boundary.name: boundary for boundary in BOUNDARIES}
 _LITERAL = re.compile(r"(?:\bis|\bof|\bto|\bat|=|\bwith)\s+(-?\d{1,15}(?:\.\d{1,6})?)(?![\w.])")
 
 
+_WITHOUT = re.compile(r"\bwith(?:out| no) (?:an? |any |the |its |their )?([a-z_]+)")
+
+
 class EdgeValue(Struct, frozen=True, kw_only=True):
     """What to put into a field, or `absent` to leave the field out."""
 
@@ -115,6 +118,17 @@ def asked(text: str) -> tuple[str, ...]:
     if literal is not None and float(literal[1]) != 0:
         found.append(f"literal:{literal[1]}")
     return tuple(found)
+
+
+def left_out(text: str) -> str:
+    """What TEXT says something is without, a field perhaps: `refund without a reason`."""
+    found = _WITHOUT.search(text.lower())
+    return found[1] if found else ""
+
+
+def wanted(text: str) -> tuple[str, ...]:
+    """`asked`, or else `missing` for what is left out."""
+    return asked(text) or (("missing",) if left_out(text) else ())
 
 
 def fits(name: str, types: frozenset[str]) -> bool:

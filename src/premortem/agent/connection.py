@@ -39,4 +39,3 @@ def client_factory(
             yield Client(config, sender, credentials)
 
     return opened
-

@@ -204,6 +204,10 @@ def _text(name: str, *arguments: str) -> str:
 
 
 def _readable(request: Request) -> Any:
+    if b"${" in request.body:
+        raise CannotWrite("its body holds ${, which a step would take for a variable")
+    if request.media_type == "application/json-patch+json":
+        raise CannotWrite("its body is a JSON Patch, and steps send plain JSON")
     try:
         value = read_body(request)
     except ValueError as error:

@@ -85,6 +85,7 @@ class Index:
         self._idf = {w: math.log(1 + (total - n + 0.5) / (n + 0.5)) for w, n in counts.items()}
         self.named = frozenset(w for e in self.entries for w in (*e.head, *e.context))
         """Words of templates."""
+        self.fields = frozenset(word for entry in self.entries for word in entry.fields)
         self.heads = frozenset(word for entry in self.entries for word in entry.head)
 
     def known(self, word: str) -> str:
@@ -163,11 +164,11 @@ ANY: Mapping[str, float] = {"POST": 0.3, "PUT": 0.3, "PATCH": 0.3, "DELETE": 0.3
 
 def _number_score(entry: Entry, asked: Asked) -> float:
     """Deleting `a bucket` is not deleting `all buckets`."""
-    if entry.operation.operation.method == "POST" or not entry.head:
-        return 0.0
     meant = [word for word in entry.head if word in asked.words]
     if not meant:
         return 0.0
+    if entry.operation.operation.method == "POST":
+        return _NUMBER  # it makes one of them, or does one thing
     many = any(word in asked.plurals for word in meant)
     fits = many != entry.one
     return _NUMBER if fits else -_NUMBER

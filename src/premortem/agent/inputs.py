@@ -25,8 +25,8 @@ class InputField(Struct, frozen=True, kw_only=True):
     """Path places are never among them: they say which thing is meant."""
     types: frozenset[str] = frozenset()
     """JSON types without null; empty: unknown."""
-    schema: str = "{}"
-    """The place's own JSON Schema as text; from the specification if that has it."""
+    schema: Mapping[str, Any] = {}
+    """The place's own JSON Schema, without what lies below it."""
     declared: bool = False
     """The specification describes it."""
     required: bool = False
@@ -48,7 +48,7 @@ class InputField(Struct, frozen=True, kw_only=True):
     @property
     def constraints(self) -> Mapping[str, Any]:
         """The schema as an object; the first alternative that is not null."""
-        return _main_alternative(json.loads(self.schema))
+        return _main_alternative(self.schema)
 
 
 def input_fields(operation: OperationProfile) -> tuple[InputField, ...]:
@@ -63,7 +63,7 @@ def input_fields(operation: OperationProfile) -> tuple[InputField, ...]:
         found[place] = InputField(
             place=place,
             types=(known.types if known and known.types else types),
-            schema=known.schema if known else "{}",
+            schema=known.schema if known else {},
             declared=known is not None and known.declared,
             required=known.required if known else field.presence >= 1,
             usual=json.loads(field.values[0][0]) if field.values else None,
@@ -92,14 +92,14 @@ def _declared(operation: OperationProfile) -> Iterator[InputField]:
             yield InputField(
                 place=Place(part="query", name=name),
                 types=types_of(schema, schema),
-                schema=document,
+                schema=schema,
                 declared=True,
                 required=text in operation.required,
             )
 
 
-def _document(schema: Mapping[str, Any], root: Any) -> str:
-    """SCHEMA's own constraints as text, alternatives followed one level, without what lies below.
+def _document(schema: Mapping[str, Any], root: Any) -> Mapping[str, Any]:
+    """SCHEMA's own constraints, alternatives followed one level, without what lies below.
 
     A field's document must stay small: a specification's definitions can be megabytes.
     """
@@ -108,7 +108,7 @@ def _document(schema: Mapping[str, Any], root: Any) -> str:
         {key: value for key, value in part.items() if key not in _BELOW}
         for part in _combined(schema, root)
     ]
-    return json.dumps({**kept, "anyOf": parts} if parts else kept)
+    return {**kept, "anyOf": parts} if parts else kept
 
 
 _BELOW = frozenset(

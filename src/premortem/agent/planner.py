@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from premortem.agent import titles
-from premortem.agent.boundaries import EdgeValue, asked, edge_value, fits
+from premortem.agent.boundaries import EdgeValue, edge_value, fits, wanted
 from premortem.agent.catalogue import text
 from premortem.agent.draft import CannotWrite, Draft
 from premortem.agent.expectation import (
@@ -209,11 +209,11 @@ def _who(ground: Ground, operation: OperationProfile) -> tuple[str, ...]:
 
 
 def _values(ground: Ground, operation: OperationProfile, reached: Reached) -> Iterator[Scenario]:
-    wanted = asked(ground.understood.prompt)
-    field = _field(operation, ground.understood.field, wanted)
+    names = wanted(ground.understood.prompt)
+    field = _field(operation, ground.understood.field, names)
     if field is None:
         return
-    for name in wanted:
+    for name in names:
         if not fits(name, field.types):
             continue
         base = _base(reached.cases[-1], field)
@@ -287,10 +287,10 @@ def _value(
     return _scenario(ground, operation, draft, expected, title)
 
 
-def _field(operation: OperationProfile, name: str, wanted: Sequence[str]) -> InputField | None:
+def _field(operation: OperationProfile, name: str, edges: Sequence[str]) -> InputField | None:
     inputs = input_fields(operation)
-    named = [f for f in inputs if f.name == name and any(fits(w, f.types) for w in wanted)]
-    return named[0] if named else main_field(inputs, wanted)
+    named = [f for f in inputs if f.name == name and any(fits(e, f.types) for e in edges)]
+    return named[0] if named else main_field(inputs, edges)
 
 
 def _base(case: Case, field: InputField) -> Any:

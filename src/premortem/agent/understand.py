@@ -7,12 +7,12 @@ operations are found by the profile's own words. What nothing explains is said, 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
-from premortem.agent.boundaries import asked as boundaries_asked
-from premortem.agent.boundaries import fits
+from premortem.agent.boundaries import fits, left_out
+from premortem.agent.boundaries import wanted as boundaries_asked
 from premortem.agent.failure_modes import (
     ANONYMOUS,
     FAILURE_MODES,
@@ -161,6 +161,8 @@ def _is_object(words: Sequence[str], start: int, end: int, index: Index) -> bool
 
 def _mode(read: _Read, index: Index) -> ModeName:
     modes = list(read.modes)
+    if not modes and stem(left_out(" ".join(read.words))) in index.fields:
+        modes.append("boundary")
     # A service may have an operation called duplicate, or retry: then the word names that.
     if modes and modes[0] == "duplicate" and len(modes) > 1 and _only_named(read, index):
         modes.append(modes.pop(0))
@@ -188,42 +190,51 @@ def _candidates(read: _Read, mode: ModeName, index: Index) -> tuple[list[Entry],
         return entries, None
     wanted = boundaries_asked(read.prompt)
     stemmed = [stem(word) for word in read.words]
-    fields: dict[str, tuple[float, InputField]] = {}
+    near = mode_words(read.prompt) | {"without", "no"}
+    edges = [at for at, word in enumerate(read.words) if word in near]
+    fields: dict[str, tuple[float, float, InputField]] = {}
     for entry in entries:
-        field = _named_field(stemmed, entry.inputs, wanted)
+        field = _named_field(stemmed, edges, entry.inputs, wanted)
         if field is not None:
             fields[entry.operation.id] = field
     if not fields:
         fitting = [e for e in entries if main_field(e.inputs, wanted) is not None]
         return fitting, None
-    longest = max(length for length, _ in fields.values())
-    having = [e for e in entries if fields.get(e.operation.id, (0, None))[0] == longest]
-    return having, fields[having[0].operation.id][1]
+    best = max(found[:2] for found in fields.values())
+    having = [e for e in entries if e.operation.id in fields and fields[e.operation.id][:2] == best]
+    return having, fields[having[0].operation.id][2]
 
 
 def _named_field(
-    stemmed: Sequence[str], inputs: Sequence[InputField], wanted: Sequence[str]
-) -> tuple[float, InputField] | None:
-    """The field of INPUTS that the words name most fully, and how fully."""
-    best: tuple[float, InputField] | None = None
+    stemmed: Sequence[str],
+    edges: Sequence[int],
+    inputs: Sequence[InputField],
+    wanted: Sequence[str],
+) -> tuple[float, float, InputField] | None:
+    """How fully, how near to EDGES (positions of the words for the edge), and which of INPUTS."""
+    best: tuple[float, float, InputField] | None = None
     for field in inputs:
         name = list(field.stems)
         if not name or not any(fits(boundary, field.types) for boundary in wanted):
             continue
-        length = _said(name, stemmed)
-        if length and (best is None or length > best[0]):
-            best = (length, field)
+        for length, position in _said(name, stemmed):
+            distance = min((abs(position - edge) for edge in edges), default=0)
+            if best is None or (length, -distance) > best[:2]:
+                best = (length, -distance, field)
     return best
 
 
-def _said(name: Sequence[str], stemmed: Sequence[str]) -> float:
-    """How many of NAME's words stand in STEMMED in a row, or less for its last word alone."""
+def _said(name: Sequence[str], stemmed: Sequence[str]) -> Iterator[tuple[float, int]]:
+    """How many of NAME's words stand in STEMMED in a row, and where; less for one of them."""
     span = len(name)
-    if any(list(stemmed[i : i + span]) == list(name) for i in range(len(stemmed) - span + 1)):
-        return float(span)
-    # `customer` for customer_name, `name` for displayName: half a naming.
-    content = [word for word in stemmed if word not in STOPWORDS]
-    return 0.5 if span > 1 and (name[0] in content or name[-1] in content) else 0.0
+    for at in range(len(stemmed) - span + 1):
+        if list(stemmed[at : at + span]) == list(name):
+            yield float(span), at
+    if span > 1:
+        # `customer` for customer_name, `name` for displayName: half a naming.
+        for at, word in enumerate(stemmed):
+            if word in (name[0], name[-1]) and word not in STOPWORDS:
+                yield 0.5, at
 
 
 def main_field(inputs: Sequence[InputField], wanted: Sequence[str]) -> InputField | None:

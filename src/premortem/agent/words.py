@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Literal
 
 VerbClass = Literal["create", "change", "delete", "read"]
@@ -78,6 +79,7 @@ _VERBS: dict[VerbClass, str] = {
 }
 
 
+@lru_cache(maxsize=20_000)
 def stem(word: str) -> str:
     """The stem of WORD (lower case): plural, tense and the commonest noun endings off."""
     if word in _IRREGULAR:

@@ -9,6 +9,7 @@ from premortem.analyse.baseline import (
     until_date,
 )
 from premortem.analyse.curl import curl_line
+from premortem.analyse.excerpt import printable
 from premortem.analyse.findings import Candidate, alike, finding_of, fingerprint, group
 from premortem.analyse.report import Report, compose_report, count_operations
 from premortem.analyse.report_html import render_html
@@ -45,6 +46,7 @@ __all__ = [
     "group",
     "load_baseline",
     "plan_view",
+    "printable",
     "profile_view",
     "render_html",
     "render_junit",

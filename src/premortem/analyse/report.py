@@ -61,6 +61,8 @@ class Report(Struct, frozen=True, kw_only=True):
     unconfirmed: tuple[Finding, ...]
     ignored: int
     operations: tuple[OperationRow, ...]
+    counted: bool
+    """The rows count requests at all; without, nothing is known of what was sent."""
     complete: bool
     """The rows count everything that was sent, not only the results that were kept."""
     untested: tuple[Untested, ...]
@@ -107,8 +109,9 @@ def compose_report(
         unconfirmed=tuple(unconfirmed),
         ignored=ignored,
         operations=rows,
+        counted=bool(counts),
         complete=bool(summary.by_operation),
-        untested=(*_untested(summary, rows, profile), *more),
+        untested=(*_untested(summary, rows if counts else (), profile), *more),
         scenarios=tuple(scenarios),
         title=profile.spec_title if profile is not None else "",
         alike=alike(ordered),

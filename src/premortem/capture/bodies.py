@@ -6,8 +6,6 @@ what they let through is taken apart.
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Callable
 from functools import partial
@@ -25,6 +23,13 @@ _BOUNDARY = re.compile(r'boundary="?([^";,]{1,70})', re.IGNORECASE)
 _PART_NAME = re.compile(rb'[;\s]name="?([^";\r\n]*)', re.IGNORECASE)
 _PART_TYPE = re.compile(rb"content-type:[ \t]*([^\r\n]*)", re.IGNORECASE)
 _BINARY = re.compile(r"image/|audio/|video/|font/|application/(?:zip|gzip|pdf|wasm)")
+_CELLS = {
+    comma: re.compile(
+        rf'(?:"((?:[^"]|"")*+)"|([^"{comma}\r\n][^{comma}\r\n]*+|))({comma}|\r?\n|\Z)'
+    )
+    for comma in (",", ";", "\t")
+}
+"""A cell, quoted or plain, and what ends it."""
 
 
 class Bodies:
@@ -126,19 +131,23 @@ class Bodies:
         """Comma or tab separated values whose first line names the columns (RFC 4180)."""
         first = text.split("\n", 1)[0]
         comma = "\t" if "\t" in first else ";" if ";" in first and "," not in first else ","
-        names = [name.strip().strip('"') for name in first.rstrip("\r").split(comma)]
-        kinds = [self._names.kind(name) for name in names]
-        if not any(kind in _SECRET for kind in kinds):
-            return "\n".join(self._values.value(line, Kind.PLAIN) for line in text.split("\n"))
-        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=comma))
-        for row in rows[1:]:
-            for place, cell in enumerate(row):
-                kind = kinds[place] if place < len(kinds) else Kind.PLAIN
-                row[place] = self._values.value(cell, kind)
-        out = io.StringIO(newline="")
-        ending = "\r\n" if "\r\n" in text else "\n"
-        csv.writer(out, delimiter=comma, lineterminator=ending).writerows(rows)
-        return out.getvalue() if text.endswith("\n") else out.getvalue().removesuffix(ending)
+        kinds: list[Kind] = []
+        out: list[str] = []
+        last = column = row = 0
+        for found in _CELLS[comma].finditer(text):
+            quoted = found[1] is not None
+            cell = found[1].replace('""', '"') if quoted else found[2]
+            if row == 0:
+                kinds.append(self._names.kind(cell.strip()))
+            else:
+                kind = kinds[column] if column < len(kinds) else Kind.PLAIN
+                new = self._values.value(cell, kind)
+                if new != cell:
+                    start, end = found.span(1 if quoted else 2)
+                    out += (text[last:start], new.replace('"', '""') if quoted else new)
+                    last = end
+            column, row = (column + 1, row) if found[3] == comma else (0, row + 1)
+        return "".join([*out, text[last:]])
 
 
 def _classes(mapping: dict[int, int]) -> bytes:
@@ -181,7 +190,7 @@ _STEMS: tuple[tuple[bytes, re.Pattern[bytes] | None], ...] = tuple(
     for stem, sure in (
         (b"pass", rb"pass(?:w|phr|c|=|:)"),
         (b"secret", b""),
-        (b"oken", rb"oken(?:[ =:]|\\?'|s=)"),
+        (b"oken", rb"oken(?:[ =:]|\\*[\"'](?!\s*:)|s=)"),
         (b"pwd", rb"pwd\W"),
         (b"bearer", b""),
         (b"basic ", b""),

@@ -93,7 +93,7 @@ _FILE_ENDINGS = word_set(
 UUID = re.compile(
     r"(?<![0-9A-Za-z])[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}(?![0-9A-Za-z])"
 )
-DIGITS = re.compile(r"(?<![\w.,+\-])\d(?:[ -]?\d){11,18}(?![\w\-]|[.,]\d)")
+DIGITS = re.compile(r"(?<![\w.+\-])\d(?:[ -]?\d){11,18}(?![\w\-]|\.\d)")
 SSN = re.compile(r"(?<![\w.\-/])(?!000|666|9)\d{3}-(?!00)\d\d-(?!0000)\d{4}(?![\w\-/]|\.\d)")
 """US social security number, as the Social Security Administration assigns them."""
 IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d\d(?: ?[A-Z0-9]){11,30}(?![A-Za-z0-9])")

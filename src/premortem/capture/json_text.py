@@ -93,13 +93,13 @@ class Rewriter:
             if name is not None:
                 if not top.is_object:
                     return False
+                if len(name) >= RUN_LENGTH_MIN or "@" in name:  # an address or a credential
+                    name = self._edit(found.start(1), found.end(1), name, Kind.IDENTITY, edits)
                 kind = kind_of(name) if len(name) <= NAME_LENGTH_MAX else Kind.PLAIN
                 if kind is Kind.CONTAINER and top.kind in _SECRET:
                     kind = top.kind
                 top.key = kind
                 top.labelling = name in _LABELS
-                if len(name) >= RUN_LENGTH_MIN or "@" in name:  # an address or a credential
-                    self._edit(found.start(1), found.end(1), name, Kind.IDENTITY, edits)
             elif top.is_object and group != 5:
                 return False
             if group >= 4:
@@ -159,14 +159,18 @@ class Rewriter:
 
     def _edit(
         self, start: int, end: int, raw: str, kind: Kind, edits: list[tuple[int, int, str]]
-    ) -> None:
+    ) -> str:
+        """Note how the string between START and END changes; its RAW text after that."""
         value = raw
         if "\\" in raw:
             with suppress(ValueError):  # half an escape: judge it as it stands
                 value = json.loads(f'"{raw}"', strict=False)
         new = self._string(value, kind)
-        if new != value:
-            edits.append((start, end, json.dumps(new, ensure_ascii="\\u" in raw)[1:-1]))
+        if new == value:
+            return raw
+        raw = json.dumps(new, ensure_ascii="\\u" in raw)[1:-1]
+        edits.append((start, end, raw))
+        return raw
 
 
 def _moved(stack: list[_Frame], bracket: str) -> _Frame | None:

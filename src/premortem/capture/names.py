@@ -97,6 +97,7 @@ _GLUED = re.compile(
     r"(?:confirmation|confirm|hash|again|2)?)|password(?:confirmation|confirm|hash|again|2)"
 )
 """Names written in one lower-case word, taken apart below."""
+_GLUED_TAIL = re.compile(r"([a-z]{3,})(token|password|passwd|secret)")
 _GLUE = re.compile(
     r"new|old|current|user|my|db|admin|root|login|confirmation|confirm|repeat|account|auth|"
     r"access|refresh|id|api|client|app|private|secret|session|csrf|xsrf|oauth|bearer|signing|"
@@ -141,7 +142,11 @@ def parts(name: str) -> tuple[str, ...]:
     out: list[str] = []
     for word in _WORDS.findall(name):
         lower = word.lower()
-        out += _GLUE.findall(lower) if _GLUED.fullmatch(lower) else [lower]
+        if _GLUED.fullmatch(lower):
+            out += _GLUE.findall(lower)
+        else:
+            found = _GLUED_TAIL.fullmatch(lower)
+            out += found.groups() if found else [lower]
     return tuple(out)
 
 

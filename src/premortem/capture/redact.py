@@ -26,6 +26,7 @@ CREDENTIAL_HEADERS = word_set(
     "authentication x-goog-api-key x-functions-key ocp-apim-subscription-key private-token"
 )
 """Headers whose whole value is a credential, after a scheme word."""
+_URL_HEADERS = word_set("location content-location origin referer x-original-url x-rewrite-url")
 _PLAIN_HEADERS = word_set(
     "accept accept-charset accept-encoding accept-language accept-ranges access-control-allow- "
     "headers access-control-allow-methods access-control-expose-headers access-control-request- "
@@ -123,7 +124,7 @@ class Redactor:
         kind = self._names.kind(name)
         if kind in (Kind.SECRET, Kind.SECRET_TEXT):
             return values.credential(value.strip(), "header")
-        if "://" in value[:12] or value[:1] == "/":  # location, referer, origin
+        if name in _URL_HEADERS:
             return values.url(value)
         return values.value(value, kind)
 

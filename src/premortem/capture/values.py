@@ -29,6 +29,8 @@ NESTED_MAX = 8
 """Values inside values inside values."""
 
 _SECRET = (Kind.SECRET, Kind.SECRET_TEXT)
+_BY_NAME = ("field", "header", "cookie")
+"""Rules that take a value whole; others leave what holds a token, being redacted already."""
 _MASK = re.compile(r"[*•·.\-_#]+")
 _WORDS_NOT_SECRET = frozenset(("true", "false", "null", "none", "undefined", "nil", ""))
 _SCHEME = re.compile(
@@ -81,7 +83,7 @@ _URL_ALONE = re.compile(r"https?://[^\s\"'<>\\^`{|}]+")
 _ORDINARY = {formats.Look.ORDINARY}
 _NUMBERED = re.compile(r"\d[\d -]{8}|[A-Z]{2}\d\d ?[A-Z0-9]{4}")
 _SPACE = re.compile(r"\s")
-_USERINFO = re.compile(r"(://)([^\s/?#@:]*)(:?)([^\s/?#@]*)(@)")
+_USERINFO = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*://)([^\s/?#@:]*)(:?)([^\s/?#@]*)(@)")
 _HASH_BEFORE = re.compile(
     r"(?:sha\d*|md5|commit|hash|digest|checksum|etag|revision|rev|id|uuid|fingerprint|integrity|"
     r"tree|blob|object|nonce)[\"'\s]*[:=\-/ ]\s*[\"']?$",
@@ -147,7 +149,7 @@ class Values:
 
     def token(self, text: str, rule: str) -> str:
         """The token for all of TEXT; a token stays itself."""
-        if not text or is_token(text):
+        if not text or is_token(text) or (rule not in _BY_NAME and holds_token(text)):
             return text
         self.hits.append(rule)
         known = self._tokens.get(text)
@@ -347,8 +349,9 @@ class Values:
 
     def url(self, text: str) -> str:
         """A URL, whole or from its path on, without secrets."""
-        if "@" in text:
-            text = _USERINFO.sub(self._userinfo, text, count=1)
+        found = _USERINFO.match(text) if "@" in text else None
+        if found is not None:
+            return self._userinfo(found) + self.url(text[found.end() :])
         address, hash_mark, fragment = text.partition("#")
         address, question, query = address.partition("?")
         address = self.path(address)
@@ -402,7 +405,7 @@ class Values:
                 plain = unquote_plus(raw) if "%" in raw or "+" in raw else raw
                 new = self.pair(unquote_plus(name), plain, rule=rule)
                 if new != plain:
-                    part = f"{name}={quote(new, safe='')}"
+                    part = f"{name}={new if plain == raw else _quoted(new, raw)}"
             out.append(part)
         return "&".join(out)
 
@@ -412,6 +415,12 @@ class Values:
         if rule == "query" and kind not in _SECRET and _opens(name, value):
             kind = Kind.SECRET
         return self.value(value, kind)
+
+
+def _quoted(text: str, raw: str) -> str:
+    """TEXT percent-encoded in the manner of RAW: what stood there plainly still does."""
+    coded = quote(text, safe="".join(set(raw) - set("%+&")))
+    return coded.replace("%20", "+") if "+" in raw else coded
 
 
 _QUERY_SECRETS = word_set("sig signature code hmac key credential state sid")

@@ -2,6 +2,7 @@
 
 from premortem.checks.check import Check, Known
 from premortem.checks.checker import CHECKS, Checker
+from premortem.checks.message import reason_of
 from premortem.checks.signature import normalise
 
-__all__ = ["CHECKS", "Check", "Checker", "Known", "normalise"]
+__all__ = ["CHECKS", "Check", "Checker", "Known", "normalise", "reason_of"]

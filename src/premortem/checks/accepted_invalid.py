@@ -26,13 +26,16 @@ about who asks, when and how often."""
 def judge(case: Case, sent: Sent, known: Known) -> Iterator[Verdict]:
     """2xx to what the specification forbids, or to what production itself refused."""
     response = sent.response
-    if response is None or not succeeded(response) or response.status == 207:
+    refused = 400 <= case.recorded_status < 500
+    if response is None or not (refused or case.intent.expects == "refusal"):
+        return
+    if not succeeded(response) or response.status == 207:
         return  # 207: each item has a status of its own
     if refuses(response) or sent.request.method == "OPTIONS":
         return
     if case.intent.kind == "adversarial":
         yield from _broken(case, sent.request, response, known)
-    elif 400 <= case.recorded_status < 500:
+    else:
         yield from _let_through(case, sent.request, response)
 
 
@@ -43,10 +46,13 @@ def _broken(case: Case, request: Request, response: Response, known: Known) -> I
     proof = _proof(case, request, response, known)
     if not proof:
         return
+    title, signature = f"accepts {_spelled(breaks)}", f"accepts {_general(breaks)}"
+    if breaks.startswith("role "):
+        title, signature = _role_words(breaks.removeprefix("role "))
     yield Verdict(
         check=NAME,
-        title=f"accepts {_spelled(breaks)}",
-        signature=f"accepts {_general(breaks)}",
+        title=title,
+        signature=signature,
         evidence=f"answered {response.status}; {proof}",
         severity=_severity(case),
     )
@@ -115,11 +121,16 @@ def _let_through(case: Case, request: Request, response: Response) -> Iterator[V
             "; it uses nothing that was made earlier in the recording, so what it conflicted "
             "with may have been there before"
         )
-    who = f" from role {case.role}" if recorded == 403 and case.role else ""
+    if recorded == 403 and case.role:
+        title, signature = _role_words(case.role)
+    else:
+        why = f" {case.recorded_reason}" if case.recorded_reason else ""
+        title = f"lets through what production refused with {recorded}{why}"
+        signature = f"{recorded} became 2xx{why}"
     yield Verdict(
         check=NAME,
-        title=f"lets through what production refused with {recorded}{who}",
-        signature=f"{recorded} became 2xx" + who,
+        title=title,
+        signature=signature,
         evidence=f"answered {response.status}; {evidence}",
         severity=severity,
     )
@@ -143,9 +154,12 @@ def _general(breaks: str) -> str:
     return f"body:{'/'.join(tokens)} {what}"
 
 
+def _role_words(role: str) -> tuple[str, str]:
+    """Title and signature, the same whether the case was recorded or made."""
+    return f"lets the role {role} through, which may not do this", f"role {role}"
+
+
 def _spelled(breaks: str) -> str:
-    if breaks.startswith("role "):
-        return f"the role {breaks.removeprefix('role ')}, which may not do this"
     if breaks.endswith(" unknown"):
         return f"an identifier that does not exist ({breaks.removesuffix(' unknown')})"
     if breaks == "body malformed":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
 from msgspec import Struct
@@ -21,26 +21,22 @@ class Known(Struct, frozen=True, kw_only=True):
     """None: the profile does not know it."""
     shapes: Shapes
     """Compiled answers of the whole profile."""
+    answers: Mapping[int, Answer]
+    """Status -> what is known of the answers with it."""
 
     def recorded(self, *statuses: int) -> int:
         """Answers of production with one of STATUSES."""
-        if self.operation is None:
-            return 0
-        return sum(a.count for a in self.operation.answers if a.status in statuses)
+        return sum(self.answers[s].count for s in statuses if s in self.answers)
 
     def declares(self, status: int) -> bool:
         """Whether the specification declares STATUS by its number, its class or `default`."""
         declared = self.operation.declared if self.operation is not None else ()
-        return any(s in declared for s in (status, -(status // 100), 0))
+        return status in declared or -(status // 100) in declared or 0 in declared
 
     def answer(self, status: int) -> Answer | None:
         """What is known of answers with STATUS: by number, else its class, else `default`."""
-        answers = self.operation.answers if self.operation is not None else ()
-        for key in (status, -(status // 100), 0):
-            for answer in answers:
-                if answer.status == key:
-                    return answer
-        return None
+        answers = self.answers
+        return answers.get(status) or answers.get(-(status // 100)) or answers.get(0)
 
 
 Judge = Callable[[Case, Sent, Known], Iterable[Verdict]]

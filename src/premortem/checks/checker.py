@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
 from premortem.checks import (
     accepted_invalid,
@@ -46,10 +46,14 @@ class Checker:
         """The ones that are on."""
         self._shapes = Shapes()
         self._known = {
-            operation.id: Known(operation=operation, shapes=self._shapes)
+            operation.id: Known(
+                operation=operation,
+                shapes=self._shapes,
+                answers={answer.status: answer for answer in operation.answers},
+            )
             for operation in profile.operations
         }
-        self._unknown = Known(operation=None, shapes=self._shapes)
+        self._unknown = Known(operation=None, shapes=self._shapes, answers={})
 
     @property
     def unusable(self) -> dict[str, str]:
@@ -61,9 +65,4 @@ class Checker:
         known = self._known.get(case.operation_id, self._unknown)
         if sent.fault is not None and sent.fault.kind == "unbound":
             return ()
-        return tuple(_all(self.checks, case, sent, known))
-
-
-def _all(checks: Iterable[Check], case: Case, sent: Sent, known: Known) -> Iterable[Verdict]:
-    for check in checks:
-        yield from check.judge(case, sent, known)
+        return tuple(v for check in self.checks for v in check.judge(case, sent, known))

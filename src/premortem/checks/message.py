@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from premortem.checks.signature import normalise
 from premortem.domain.bodies import is_json
 from premortem.domain.traffic import Response
 
@@ -51,6 +52,17 @@ def message_of(response: Response) -> str:
     ):
         return _line(_of_html(text))
     return _line(_of_text(text))
+
+
+def reason_of(response: Response) -> str:
+    """Why RESPONSE refuses, the same for every refusal of that kind: its code, if it names one,
+    else its message without values. Empty for what is no refusal.
+    """
+    if not 400 <= response.status < 500:
+        return ""
+    message = message_of(response)
+    kind, colon, _ = message.partition(": ")
+    return normalise(kind if colon and " " not in kind else message)
 
 
 def _of_json(value: Any, left: int) -> str:

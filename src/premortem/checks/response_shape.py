@@ -69,7 +69,8 @@ def _telling(broken: list[Broken], answer: Answer) -> list[Broken]:
 def _read(response: Response) -> Any:
     """The JSON value of the body; `_WRONG` when it is something else."""
     # Without a media type the content decides (RFC 9110, 8.3).
-    if response.media_type and not is_json(response.media_type):
+    given = response.media_type
+    if given and not is_json(given):
         return _WRONG
     try:
         return msgspec.json.decode(response.body.removeprefix(b"\xef\xbb\xbf"))

@@ -5,17 +5,32 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 
 from premortem import __version__
 from premortem.cli import asking, data, setup, testing
-from premortem.cli.context import EXIT_FAILED, err, print_json
+from premortem.cli.context import (
+    EXIT_CLEAN,
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    print_json,
+    silence,
+    warn,
+)
 from premortem.errors import PremortemError
+
+
+def _said(value: object) -> object:
+    """A default worth showing: `no` and `none` go without saying."""
+    return value if value else ""
+
 
 app = App(
     name="premortem",
     version=__version__,
     help_format="markdown",
+    default_parameter=Parameter(negative=(), show_default=_said),
+    suppress_keyboard_interrupt=False,
     help="""Ask what could go wrong before it does.
 
 Premortem learns from a service's production requests and from your what-if questions, creates
@@ -24,7 +39,7 @@ the tests that are missing, and runs them.
 The usual road: **init**, **doctor**, **capture**, **learn**, **plan build**, **run**, **report**;
 and **ask** at any time after learn.
 
-Exit codes: 0 clean, 1 findings, 2 could not run.
+Exit codes: 0 clean, 1 findings, 2 could not run, 130 stopped by Ctrl-C.
 """,
 )
 for module in (setup, data, testing, asking):
@@ -35,19 +50,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; errors of the user's become one line and exit code 2."""
     tokens = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = app(tokens, result_action="return_value", exit_on_error=False)
-    except CycloptsError:
-        sys.exit(EXIT_FAILED)
-    except PremortemError as error:
-        if "--json" in tokens:
-            print_json({"error": type(error).__name__, "message": str(error)})
-        err.print(f"premortem: {error}", markup=False, style="red")
-        sys.exit(EXIT_FAILED)
-    except KeyboardInterrupt:
-        err.print("premortem: stopped")
-        sys.exit(EXIT_FAILED)
+        code = _run(tokens)
+        sys.stdout.flush()
     except BrokenPipeError:
-        # `premortem traffic | head` is no failure.
-        sys.stderr.close()
-        sys.exit(0)
-    sys.exit(code if isinstance(code, int) else 0)
+        # `premortem traffic --json | head` is no failure.
+        silence(sys.stdout)
+        code = EXIT_CLEAN
+    sys.exit(code)
+
+
+def _run(tokens: list[str]) -> int:
+    try:
+        code = app(tokens, result_action="return_value", exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        error.verbose = False
+        command = " ".join(["premortem", *(error.command_chain or ())])
+        return _failed(f"{str(error).rstrip('.')}; see `{command} --help`", error, tokens)
+    except PremortemError as error:
+        return _failed(str(error), error, tokens)
+    except KeyboardInterrupt:
+        warn("premortem: stopped")
+        return EXIT_INTERRUPTED
+    return code if isinstance(code, int) else EXIT_CLEAN
+
+
+def _failed(message: str, error: Exception, tokens: Sequence[str]) -> int:
+    line = " ".join(message.split())
+    if "--json" in tokens:
+        print_json({"error": type(error).__name__, "message": line})
+    warn((f"premortem: {line}", "red"))
+    return EXIT_FAILED

@@ -6,60 +6,77 @@ from cyclopts import App
 
 from premortem import pipeline
 from premortem.analyse import scenario_view
-from premortem.cli.context import COMMON, EXIT_CLEAN, EXIT_FINDINGS, Common, err, out, print_json
+from premortem.cli.context import (
+    COMMON,
+    EXIT_CLEAN,
+    EXIT_FINDINGS,
+    Common,
+    print_json,
+    say,
+    show,
+    warn,
+)
+from premortem.cli.data import TEST
+from premortem.cli.progress import spinner
 from premortem.pipeline.ask import Asked, Judged, Proposed
 
 
 def register(app: App) -> None:
     """Add the command to APP."""
-    app.command(ask)
+    app.command(ask, group=TEST, sort_key=5)
 
 
-def ask(question: str, /, *, run: bool = True, common: Common = COMMON) -> int:
+def ask(*question: str, no_run: bool = False, common: Common = COMMON) -> int:
     """Turn a what-if question into a scenario, run it, and write it as a .feature file.
 
     The scenario runs several times from a fresh state, and against injected faults: it ends as
     **regression** (stable green, and red when the service misbehaves), **finding** (stable red:
-    perhaps the bug itself; a person rules) or **junk** (kept out, with the reason).
+    perhaps the bug itself; a person rules; exit 1) or **junk** (kept out, with the reason).
+
+    Example: `premortem ask "What if a refund is issued twice?"`
 
     Parameters
     ----------
     question
-        For example "What if a refund is issued twice?".
-    run
-        With --no-run, only plan and show the scenarios: nothing is sent or written.
+        What could go wrong, in a sentence: what is done, and how it goes wrong.
+    no_run
+        Only plan and show the scenarios: nothing is sent or written.
     """
     asked: Asked | None = None
     with common.opened() as (config, store):
-        for event in pipeline.ask(question, config=config, store=store, run=run):
+        events = pipeline.ask(" ".join(question), config=config, store=store, run=not no_run)
+        while True:
+            with spinner("asking", quiet=common.json):
+                event = next(events, None)
+            if event is None:
+                break
             if isinstance(event, Asked):
                 asked = event
-            elif common.json:
-                continue
-            elif isinstance(event, Proposed):
-                _print_understood(event)
-            elif isinstance(event, Judged):
-                out.print(scenario_view(event.scenario, event.verdict))
+            elif not common.json:
+                _print(event, only_planned=no_run)
     if asked is None:
         return EXIT_CLEAN
     if common.json:
         print_json(asked)
-    else:
-        for path in asked.files:
-            out.print(f"written: [bold]{path}[/]  (behave {path})")
+    for path in () if common.json else asked.files:
+        say("written: ", (path, "bold"), f"  (behave {path})")
     found = any(verdict.outcome == "finding" for verdict in asked.verdicts)
     return EXIT_FINDINGS if found else EXIT_CLEAN
 
 
-def _print_understood(event: Proposed) -> None:
+def _print(event: Proposed | Judged, *, only_planned: bool) -> None:
+    if isinstance(event, Judged):
+        show(scenario_view(event.scenario, event.verdict))
+        return
     understood = event.understanding
-    parts = [f"failure mode [bold]{understood.failure_mode}[/]"]
-    parts += [f"operation [bold]{understood.operation_ids[0]}[/]"]
+    parts = [f"failure mode {understood.failure_mode}", f"operation {understood.operation_ids[0]}"]
     if understood.field:
         parts.append(f"field {understood.field}")
     if understood.role:
         parts.append(f"role {understood.role}")
-    out.print("understood: " + ", ".join(parts))
+    say("understood: " + ", ".join(parts))
     if understood.not_understood:
         words = ", ".join(understood.not_understood)
-        err.print(f"not understood, and left aside: {words}", markup=False, style="yellow")
+        warn((f"not understood, and left aside: {words}", "yellow"))
+    for scenario in event.scenarios if only_planned else ():
+        show(scenario_view(scenario))

@@ -2,25 +2,52 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import msgspec
 from cyclopts import Parameter
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.text import Text
 
 from premortem import config as configuration
+from premortem.analyse.excerpt import printable
 from premortem.config import Config
 from premortem.store import Store, open_store
 
 EXIT_CLEAN, EXIT_FINDINGS, EXIT_FAILED = 0, 1, 2
+EXIT_INTERRUPTED = 130
+"""128 + SIGINT: what a shell says of a command that Ctrl-C ended."""
+PIPE_COLUMNS = 120
+"""Width where nobody looks at a terminal: files, pipes, CI; COLUMNS says otherwise."""
 
-out = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+class _Screen(Console):
+    """A console that goes on in silence when its reader has left (`premortem traffic | head`)."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        silence(sys.stderr if self.stderr else sys.stdout)
+
+
+def silence(stream: TextIO) -> None:
+    """Send what STREAM still holds nowhere: its reader has left."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, stream.fileno())
+    os.close(devnull)
+
+
+def _width(stream: TextIO) -> int | None:
+    return None if stream.isatty() or "COLUMNS" in os.environ else PIPE_COLUMNS
+
+
+out = _Screen(highlight=False, width=_width(sys.stdout))
+err = _Screen(stderr=True, highlight=False, width=_width(sys.stderr))
 
 
 @Parameter(name="*")
@@ -33,7 +60,7 @@ class Common:
     store: Path | None = None
     """The store, instead of the one the configuration names."""
     json: bool = False
-    """Print JSON for machines."""
+    """Print JSON for machines, and nothing else, on standard output."""
 
     def load(self) -> Config:
         """The configuration; the built-in defaults when there is no file at all."""
@@ -62,6 +89,27 @@ def find_config(start: Path) -> Path | None:
         if (folder / configuration.FILE_NAME).is_file():
             return folder / configuration.FILE_NAME
     return None
+
+
+def say(*parts: str | tuple[str, str]) -> None:
+    """A line on standard output, of texts and (text, style) pairs, never broken or marked up."""
+    out.print(_line(parts), soft_wrap=True)
+
+
+def warn(*parts: str | tuple[str, str]) -> None:
+    """A line on standard error; see `say`."""
+    err.print(_line(parts), soft_wrap=True)
+
+
+def show(view: RenderableType) -> None:
+    """A view of `analyse` on standard output; a curl line in it is never broken."""
+    out.print(view, crop=False)
+
+
+def _line(parts: tuple[str | tuple[str, str], ...]) -> Text:
+    # File names, captured texts and answers end up in here; none of them may steer the terminal.
+    pairs = (part if isinstance(part, tuple) else (part, "") for part in parts)
+    return Text.assemble(*((printable(text), style) for text, style in pairs))
 
 
 def print_json(value: Any) -> None:

@@ -2,40 +2,68 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
+from typing import Annotated, Literal, TypedDict
 
 import msgspec
-from cyclopts import App
+from cyclopts import App, Group, Parameter
+from cyclopts.validators import Number
 
 from premortem import pipeline
 from premortem.analyse import case_view, cases_table, exchange_view, profile_view, traffic_table
-from premortem.cli.context import COMMON, EXIT_CLEAN, Common, err, out, print_json
+from premortem.cli.context import COMMON, EXIT_CLEAN, Common, print_json, say, show, warn
 from premortem.cli.progress import bytes_progress, spinner
+from premortem.domain.run import Rejection
+from premortem.domain.traffic import OperationProfile, Profile
 from premortem.errors import ConfigError, InputError
 from premortem.pipeline.capture import Captured
+from premortem.pipeline.generate import Generated
 from premortem.store import TrafficFilter
 
 MALFORMED_SHOWN_MAX = 10
 ROWS_SHOWN = 30
+ROWS_MAX = 1_000_000
+"""Rows of one listing."""
+COUNT_MAX = 1_000_000
+"""Cases of one `generate`: about 2 GB of memory."""
+SEED_MAX = 2**32 - 1
+OPERATIONS_NAMED_MAX = 8
+"""Operations that a name could mean, listed in a message."""
+
+Rows = Annotated[int, Parameter(validator=Number(gte=1, lte=ROWS_MAX))]
+Offset = Annotated[int, Parameter(validator=Number(gte=0, lte=10**12))]
+Seed = Annotated[int, Parameter(validator=Number(gte=0, lte=SEED_MAX))]
+
+LEARN = Group("Learn", sort_key=2)
+TEST = Group("Test", sort_key=3)
 
 
 def register(app: App) -> None:
     """Add the commands to APP."""
-    capture = App(name="capture", help="Take production traffic in; it is redacted before storage.")
+    capture = App(
+        name="capture",
+        help="Take production traffic in; it is redacted before it is stored.",
+        group=LEARN,
+        sort_key=1,
+    )
     capture.command(har)
     app.command(capture)
-    app.command(learn)
-    app.command(generate)
-    app.command(traffic)
-    app.command(profile)
-    app.command(cases)
+    for position, command in enumerate((learn, traffic, profile), 2):
+        app.command(command, group=LEARN, sort_key=position)
+    app.command(generate, group=TEST, sort_key=1)
+    app.command(cases, group=TEST, sort_key=2)
 
 
 def har(files: list[Path], /, *, common: Common = COMMON) -> int:
     """Import HAR 1.2 recordings (plain or gzip) of browsers, proxies and client libraries.
 
-    Importing a file twice adds nothing. What is dropped or malformed is counted and said.
+    Only the target's host is kept, unless `hosts` under [capture] says otherwise. Credentials
+    and personal data are replaced before anything is stored. Importing a file twice adds nothing;
+    what is left out or malformed is counted and said.
+
+    Example: `premortem capture har monday.har tuesday.har.gz`
 
     Parameters
     ----------
@@ -52,24 +80,34 @@ def har(files: list[Path], /, *, common: Common = COMMON) -> int:
 
 
 def _print_captured(report: Captured) -> None:
-    out.print(
-        f"{report.read:,} read, [bold]{report.added:,} added[/] in {report.seconds:.1f} s"
-        + (f", {report.duplicates:,} there already" if report.duplicates else "")
+    say(
+        f"{report.read:,} read, ",
+        (f"{report.added:,} added", "bold"),
+        f" in {report.seconds:.1f} s"
+        + (f", {report.duplicates:,} there already" if report.duplicates else ""),
     )
     for reason, count in sorted(report.dropped.items(), key=lambda item: -item[1]):
-        out.print(f"  {count:,} left out: {reason}", markup=False)
+        say(f"  {count:,} left out: {reason}")
     replaced = ", ".join(f"{n:,} by {rule}" for rule, n in sorted(report.redacted.items()))
-    out.print(f"  redacted before storage: {replaced or 'nothing'}", markup=False)
+    if report.added or report.duplicates:
+        say(f"  redacted before storage: {replaced or 'nothing'}")
     for file, index, reason in report.malformed[:MALFORMED_SHOWN_MAX]:
-        err.print(f"  skipped entry {index} of {file}: {reason}", markup=False, style="yellow")
+        warn((f"  skipped entry {index} of {file}: {reason}", "yellow"))
     if report.malformed_total > MALFORMED_SHOWN_MAX:
-        err.print(f"  and {report.malformed_total - MALFORMED_SHOWN_MAX:,} more malformed entries")
+        warn(f"  and {report.malformed_total - MALFORMED_SHOWN_MAX:,} more malformed entries")
     if report.added:
-        out.print("next: premortem learn")
+        say("next: premortem learn")
+    elif not report.duplicates:
+        say("nothing was kept; `hosts` and the other filters under [capture] say what is")
 
 
 def learn(*, spec: Path | None = None, common: Common = COMMON) -> int:
     """Learn operations, shapes, values, links and timing from the captured traffic.
+
+    Without a specification everything is learned from traffic alone; with one, its operations
+    and schemas hold, and traffic adds what it cannot know.
+
+    Examples: `premortem learn`, `premortem learn --spec openapi.json`
 
     Parameters
     ----------
@@ -82,35 +120,41 @@ def learn(*, spec: Path | None = None, common: Common = COMMON) -> int:
         if common.json:
             print_json({"version": learned.version, "operations": len(learned.operations)})
             return EXIT_CLEAN
-    out.print(
-        f"profile [bold]{learned.version}[/]: {len(learned.operations)} operations, "
-        f"{len(learned.links)} links, {learned.sessions:,} sessions "
-        f"from {learned.exchanges:,} exchanges"
+    say(
+        "profile ",
+        (learned.version, "bold"),
+        f": {len(learned.operations)} operations, {len(learned.links)} links, "
+        f"{learned.sessions:,} sessions from {learned.exchanges:,} exchanges",
     )
     untouched = sum(operation.count == 0 for operation in learned.operations)
     if untouched:
-        out.print(f"  {untouched} declared operations never seen in traffic")
-    out.print("next: premortem profile; premortem plan build")
+        say(f"  {untouched} declared operations never seen in traffic")
+    say("next: premortem profile; premortem plan build")
     return EXIT_CLEAN
 
 
 def generate(
     *,
-    count: int,
+    count: Annotated[int, Parameter(validator=Number(gte=1, lte=COUNT_MAX))],
     source: str = "sample=50,mutate=50",
     operation: tuple[str, ...] = (),
-    seed: int = 1,
-    out_file: Path | None = None,
+    seed: Seed = 1,
+    out_file: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
     common: Common = COMMON,
 ) -> int:
     """Create cases from the latest profile, validated; the same seed gives the same cases.
+
+    Sends nothing: to look at cases, or to feed other tools. A plan makes its own.
+
+    Example: `premortem generate --count 500 --operation 'POST /invoices' --out cases.jsonl`
 
     Parameters
     ----------
     count
         How many; requests that only bring a case into its state come on top.
     source
-        Weights, e.g. `sample=50,mutate=50` or `replay=100`.
+        Weights: sample makes requests like production's, mutate breaks one constraint each,
+        replay takes production's own, e.g. `replay=100`.
     operation
         Only this one (`POST /invoices`); may be repeated.
     seed
@@ -118,69 +162,114 @@ def generate(
     out_file
         Write the sequences to this file, one JSON document a line.
     """
+    weights = weights_of(source)
     with common.opened() as (config, store):
         learned = store.profile()
-        unknown = [name for name in operation if learned.operation(name) is None]
-        if unknown:
-            raise InputError(f"no operation {unknown[0]!r} in the profile; see `premortem profile`")
+        operations = tuple(known_operation(learned, name).id for name in operation)
         with spinner("generating", quiet=common.json):
-            exchanges = pipeline.recorded(store, learned)
             made = pipeline.produce(
                 learned,
-                exchanges,
+                pipeline.recorded(store, learned),
                 config=config,
                 count=count,
-                weights=weights_of(source),
-                operations=operation,
+                weights=weights,
+                operations=operations,
                 seed=seed,
                 safe_only=not config.target.disposable,
             )
+            if out_file is not None:
+                _write_lines(made, out_file)
             store.save_sequences(f"generate-{seed}", made.sequences)
             store.save_rejections(made.rejections)
+    summary = _summed(made)
+    if common.json:
+        print_json({**summary, "file": str(out_file) if out_file else None})
+        return EXIT_CLEAN
+    say(
+        (f"{made.finals:,} cases", "bold"),
+        f" in {len(made.sequences):,} sequences ({_spelled(summary['sources'])}; "
+        f"{_spelled(summary['kinds'])}); {summary['setup']:,} setup requests; "
+        f"{len(made.rejections):,} rejected and made anew",
+    )
+    if made.finals < count:
+        say(
+            (
+                f"  {count - made.finals:,} fewer than asked for: there are no more different ones",
+                "yellow",
+            )
+        )
+    if not config.target.disposable:
+        say("  only safe methods: the target is not marked disposable")
     if out_file is not None:
-        encoder = msgspec.json.Encoder()
-        try:
-            with out_file.open("wb") as file:
-                file.writelines(encoder.encode(s) + b"\n" for s in made.sequences)
-        except OSError as error:
-            raise InputError(f"cannot write {out_file}: {error.strerror}") from None
+        say("written: ", (str(out_file), "bold"))
+    say("next: premortem cases; premortem plan build")
+    return EXIT_CLEAN
+
+
+def known_operation(learned: Profile, name: str) -> OperationProfile:
+    """The operation that NAME is, or is a part of alone. Raises InputError."""
+    exact = learned.operation(name)
+    if exact is not None:
+        return exact
+    hits = [o for o in learned.operations if name.lower() in o.id.lower()]
+    if len(hits) == 1:
+        return hits[0]
+    found = "it could be " + "; ".join(o.id for o in hits[:OPERATIONS_NAMED_MAX])
+    raise InputError(
+        f"{name!r} names no operation of the profile: "
+        f"{found if hits else 'none fits'}; see `premortem profile`"
+    )
+
+
+def _write_lines(made: Generated, path: Path) -> None:
+    encoder = msgspec.json.Encoder()
+    try:
+        with path.open("wb") as file:
+            file.writelines(encoder.encode(sequence) + b"\n" for sequence in made.sequences)
+    except OSError as error:
+        raise InputError(
+            f"cannot write {path}: {error.strerror}; name a file in a folder that is there"
+        ) from None
+
+
+class _Summed(TypedDict):
+    cases: int
+    sequences: int
+    setup: int
+    sources: Counter[str]
+    kinds: Counter[str]
+    rejected: int
+
+
+def _summed(made: Generated) -> _Summed:
     finals = [case for s in made.sequences for case in s.cases if not case.setup]
-    sources: Counter[str] = Counter(case.origin.source for case in finals)
-    kinds: Counter[str] = Counter(case.intent.kind for case in finals)
-    summary = {
+    return {
         "cases": made.finals,
         "sequences": len(made.sequences),
         "setup": sum(c.setup for s in made.sequences for c in s.cases),
-        "sources": dict(sources),
-        "kinds": dict(kinds),
+        "sources": Counter(case.origin.source for case in finals),
+        "kinds": Counter(case.intent.kind for case in finals),
         "rejected": len(made.rejections),
     }
-    if common.json:
-        print_json(summary)
-    else:
-        out.print(
-            f"[bold]{made.finals:,} cases[/] in {len(made.sequences):,} sequences "
-            f"({_spelled(sources)}; {_spelled(kinds)}); {summary['setup']:,} setup requests; "
-            f"{len(made.rejections):,} rejected and made anew"
-        )
-        if not config.target.disposable:
-            out.print("  only safe methods: the target is not marked disposable")
-        out.print("next: premortem cases; premortem plan build")
-    return EXIT_CLEAN
 
 
 def weights_of(text: str) -> dict[str, int]:
     """`sample=50,mutate=50` as a mapping. Raises ConfigError for anything else."""
     weights: dict[str, int] = {}
     for part in text.split(","):
-        name, _, number = part.strip().partition("=")
-        if name not in ("sample", "mutate", "replay") or not (number or "1").isdigit():
+        match = _WEIGHT.fullmatch(part.strip())
+        if match is None:
             raise ConfigError(
                 f"not a source: {part.strip()!r}; give sample, mutate or replay with a weight, "
                 f"like sample=50,mutate=50"
             )
-        weights[name] = int(number or "1")
+        weights[match[1]] = int(match[2] or "1")
+    if not sum(weights.values()):
+        raise ConfigError(f"no source has a weight in {text!r}; write it like sample=50,mutate=50")
     return weights
+
+
+_WEIGHT = re.compile(r"(sample|mutate|replay)(?:=([0-9]{1,6}))?")
 
 
 def _spelled(counts: Counter[str]) -> str:
@@ -195,11 +284,13 @@ def traffic(
     path: str = "",
     status: str = "",
     role: str = "",
-    limit: int = ROWS_SHOWN,
-    offset: int = 0,
+    limit: Rows = ROWS_SHOWN,
+    offset: Offset = 0,
     common: Common = COMMON,
 ) -> int:
-    """List captured exchanges, or show one.
+    """List captured exchanges, or show one with both messages.
+
+    Examples: `premortem traffic --status 5xx --path '/invoices/*'`, `premortem traffic 3f9a`
 
     Parameters
     ----------
@@ -223,7 +314,7 @@ def traffic(
     with common.opened() as (_, store):
         if exchange:
             shown = store.exchange(exchange)
-            print_json(shown) if common.json else out.print(exchange_view(shown))
+            print_json(shown) if common.json else show(exchange_view(shown))
             return EXIT_CLEAN
         where = TrafficFilter(method=method, host=host, path=path, status=status, role=role)
         rows = store.traffic(where, limit=limit, offset=offset)
@@ -231,13 +322,15 @@ def traffic(
     if common.json:
         print_json({"total": total, "rows": rows})
     else:
-        out.print(traffic_table(rows))
-        out.print(f"{len(rows):,} of {total:,}; one: premortem traffic ID")
+        show(traffic_table(rows))
+        say(f"{len(rows):,} of {total:,}" + ("; one: premortem traffic ID" if rows else ""))
     return EXIT_CLEAN
 
 
 def profile(operation: str = "", *, version: str = "latest", common: Common = COMMON) -> int:
     """Show what was learned: operations, roles, parameters, links; or one operation in depth.
+
+    Example: `premortem profile 'POST /invoices'`
 
     Parameters
     ----------
@@ -248,18 +341,11 @@ def profile(operation: str = "", *, version: str = "latest", common: Common = CO
     """
     with common.opened() as (_, store):
         learned = store.profile(version)
-    chosen = None
-    if operation:
-        hits = [o for o in learned.operations if o.id == operation]
-        hits = hits or [o for o in learned.operations if operation.lower() in o.id.lower()]
-        if len(hits) != 1:
-            found = "; ".join(o.id for o in hits[:8]) or "none fits"
-            raise InputError(f"{operation!r} does not name one operation: {found}")
-        chosen = hits[0]
+    chosen = known_operation(learned, operation) if operation else None
     if common.json:
         print_json(chosen or learned)
     else:
-        out.print(profile_view(learned, operation=chosen))
+        show(profile_view(learned, operation=chosen))
     return EXIT_CLEAN
 
 
@@ -268,11 +354,14 @@ def cases(
     *,
     rejected: bool = False,
     operation: str = "",
-    source: str = "",
-    limit: int = ROWS_SHOWN,
+    source: Literal["", "replay", "sample", "mutate"] = "",
+    limit: Rows = ROWS_SHOWN,
     common: Common = COMMON,
 ) -> int:
-    """List generated cases, or show one with what comes before it.
+    """List cases of `premortem generate`, newest first, or show one with what comes before it.
+
+    Examples: `premortem cases --source mutate`, `premortem cases --rejected`,
+    `premortem cases 3f9a`
 
     Parameters
     ----------
@@ -290,17 +379,23 @@ def cases(
     with common.opened() as (_, store):
         if case:
             sequence = store.case(case)
-            print_json(sequence) if common.json else out.print(case_view(sequence))
+            print_json(sequence) if common.json else show(case_view(sequence))
             return EXIT_CLEAN
         if rejected:
             rejections = store.rejections(limit)
-            if common.json:
-                print_json(rejections)
-                return EXIT_CLEAN
-            for item in rejections:
-                out.print(f"{item.case.id}  {item.rule:10} {item.case.operation_id}: {item.reason}")
-            out.print(f"{len(rejections):,} rejections")
+            print_json(rejections) if common.json else _print_rejections(rejections)
             return EXIT_CLEAN
+        if operation:
+            operation = known_operation(store.profile(), operation).id
         rows = store.cases(limit=limit, operation=operation, source=source)
-    print_json(rows) if common.json else out.print(cases_table(rows))
+    print_json(rows) if common.json else show(cases_table(rows))
     return EXIT_CLEAN
+
+
+def _print_rejections(rejections: list[Rejection]) -> None:
+    for item in rejections:
+        say(
+            (item.case.id[:8], "bold"),
+            f"  {item.rule:10} {item.case.operation_id}: {item.reason}",
+        )
+    say(f"{len(rejections):,} rejected" if rejections else "no case was rejected")

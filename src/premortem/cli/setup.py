@@ -6,21 +6,23 @@ import sys
 from importlib.resources import files
 from pathlib import Path
 
-from cyclopts import App
+from cyclopts import App, Group
 
-from premortem.cli.context import COMMON, EXIT_CLEAN, EXIT_FAILED, Common, out, print_json
+from premortem.cli.context import COMMON, EXIT_CLEAN, EXIT_FAILED, Common, print_json, say
 from premortem.config import FILE_NAME
 from premortem.errors import ConfigError
 from premortem.pipeline.doctor import examine
 
+GROUP = Group("Set up", sort_key=1)
+
 
 def register(app: App) -> None:
     """Add the commands to APP."""
-    app.command(init)
-    app.command(doctor)
+    app.command(init, group=GROUP, sort_key=1)
+    app.command(doctor, group=GROUP, sort_key=2)
 
 
-def init(directory: Path = Path(), *, force: bool = False) -> int:
+def init(directory: Path = Path(), /, *, force: bool = False, json: bool = False) -> int:
     """Write a commented premortem.toml into DIRECTORY.
 
     Parameters
@@ -29,33 +31,48 @@ def init(directory: Path = Path(), *, force: bool = False) -> int:
         Where to write it; default: here.
     force
         Replace one that is there; the old one is kept as premortem.toml.bak.
+    json
+        Print JSON for machines, and nothing else, on standard output.
     """
     path = directory / FILE_NAME
-    if path.exists():
-        if not force:
-            raise ConfigError(f"{path} is there already; edit it, or replace it with --force")
-        path.replace(path.with_suffix(".toml.bak"))
+    kept = path.with_suffix(".toml.bak")
+    replaced = path.exists()
+    if replaced and not force:
+        raise ConfigError(f"{path} is there already; edit it, or replace it with --force")
     try:
+        if replaced:
+            path.replace(kept)
         path.write_text(files("premortem.cli").joinpath("premortem.template.toml").read_text())
     except OSError as error:
         raise ConfigError(
-            f"cannot write {path}: {error.strerror}; name a writable folder"
+            f"cannot write {path}: {error.strerror}; name a folder that is there and writable"
         ) from None
-    out.print(f"wrote {path}; next: name your service in it under \\[target], then")
-    out.print("  premortem doctor")
-    out.print("  premortem capture har recording.har")
+    if json:
+        print_json({"file": str(path), "kept": str(kept) if replaced else None})
+        return EXIT_CLEAN
+    if replaced:
+        say(f"kept the old one as {kept}")
+    say("wrote ", (str(path), "bold"), "; name your service in it under [target], then:")
+    say("  premortem doctor")
+    say("  premortem capture har recording.har")
     return EXIT_CLEAN
 
 
+_MARKS = {"ok": ("ok   ", "green"), "note": ("note ", "yellow"), "wrong": ("wrong", "red")}
+
+
 def doctor(*, common: Common = COMMON) -> int:
-    """Say what is missing or wrong, and how to mend it."""
+    """Say what is missing or wrong, and how to mend it. Exit 2 if something is wrong.
+
+    Looks at premortem.toml, the store and its key, the specification, the roles' variables, and
+    whether the target answers: one GET of its `ready` path is all that is sent.
+    """
     diagnoses = list(examine(common.load, python=sys.version_info[:3]))
     if common.json:
         print_json(diagnoses)
     else:
-        marks = {"ok": "[green]ok[/]    ", "note": "[yellow]note[/]  ", "wrong": "[red]wrong[/] "}
         for diagnosis in diagnoses:
-            out.print(f"{marks[diagnosis.state]} {diagnosis.subject}: {diagnosis.detail}")
+            say(_MARKS[diagnosis.state], f"  {diagnosis.subject}: {diagnosis.detail}")
             if diagnosis.mend:
-                out.print(f"        -> {diagnosis.mend}", markup=False)
+                say(f"       -> {diagnosis.mend}")
     return EXIT_FAILED if any(d.state == "wrong" for d in diagnoses) else EXIT_CLEAN

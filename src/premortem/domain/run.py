@@ -72,6 +72,8 @@ class Case(Struct, frozen=True, kw_only=True):
     bindings: tuple[Binding, ...] = ()
     recorded_status: int = 0
     """What production answered to the same request in the same state; 0: never sent so."""
+    recorded_reason: str = ""
+    """What production said when it refused, in a word or a line without values; empty: nothing."""
     setup: bool = False
     """It is there to bring about the state that a later case of the sequence needs."""
 

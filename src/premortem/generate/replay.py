@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from collections.abc import Sequence as Many
 from copy import copy
 
 from msgspec.structs import replace
@@ -129,6 +130,13 @@ def replay(
             cases = replayer.cases(steps[start : start + SEQUENCE_MAX], skipped=skipped)
             if cases:
                 yield Sequence(cases=cases)
+
+
+def replayed(
+    profile: Profile, exchanges: Mapping[str, Exchange], ids: Many[str]
+) -> tuple[Case, ...]:
+    """The recorded exchanges IDS as one row of cases, later ones bound to earlier answers."""
+    return Replayer(profile).cases([(i, exchanges[i]) for i in ids])
 
 
 def recipe_cases(

@@ -82,7 +82,10 @@ class Starts:
         return self._declared(operation)
 
     def _role_of(self, operation: OperationProfile) -> str:
-        return _best_role([operation.roles]) or (self._role if operation.secured else "")
+        if operation.roles and not operation.secured:
+            return _best_role([operation.roles])
+        # Documents often forget to say that credentials are needed; too many rarely hurt.
+        return _best_role([operation.roles]) or self._role
 
     def _start(self, operation: OperationProfile, cases: tuple[Case, ...]) -> Start:
         *setup, final = cases

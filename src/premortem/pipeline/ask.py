@@ -14,6 +14,7 @@ from premortem.agent.connection import client_factory
 from premortem.agent.emit.feature import write_feature, write_step_library
 from premortem.config import Config
 from premortem.domain.scenario import Scenario, ScenarioVerdict, Understanding
+from premortem.pipeline.accounts import account_cases, fresh_state
 from premortem.send.line import open_line
 from premortem.store import Store
 
@@ -58,10 +59,11 @@ def ask(
     """
     profile = store.profile()
     bindings = load_bindings(config)
+    exchanges = store.exchanges_by_id(exchanges_needed(profile))
     understanding, scenarios = propose(
         question,
         profile=profile,
-        exchanges=store.exchanges_by_id(exchanges_needed(profile)),
+        exchanges=exchanges,
         config=config,
         bindings=bindings,
     )
@@ -69,6 +71,9 @@ def ask(
     verdicts: list[ScenarioVerdict] = []
     files: dict[str, None] = {}
     if run:
+        accounts = account_cases(
+            profile, exchanges, config=config, redaction_key=store.redaction_key
+        )
         factory = client_factory(config, environment=os.environ, redaction_key=store.redaction_key)
         with open_line(config, redaction_key=store.redaction_key) as line:
             line.wait_ready()
@@ -76,7 +81,7 @@ def ask(
                 verdict = judge(
                     scenario,
                     client_factory=factory,
-                    reset=line.reset,
+                    reset=fresh_state(line, accounts),
                     bindings=bindings,
                     roles=tuple(config.roles),
                     clock=clock,

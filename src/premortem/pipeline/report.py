@@ -8,6 +8,8 @@ from premortem.analyse import write_html, write_junit
 from premortem.checks import Checker
 from premortem.config import Config
 from premortem.domain.run import Finding, RunSummary
+from premortem.pipeline.accounts import account_cases, fresh_state
+from premortem.pipeline.generate import recorded
 from premortem.run import reproduce
 from premortem.send.line import open_line
 from premortem.store import Store
@@ -41,13 +43,16 @@ def report(
 def replay_finding(finding: Finding, *, config: Config, store: Store, tries: int = 1) -> int:
     """Send FINDING's sequence from a fresh state; how often of TRIES it failed the same way."""
     profile = store.profile(store.run(finding.run_id).profile_version)
+    accounts = account_cases(
+        profile, recorded(store, profile), config=config, redaction_key=store.redaction_key
+    )
     with open_line(config, redaction_key=store.redaction_key) as line:
         line.wait_ready()
         return reproduce(
             finding.sequence,
             finding.verdict,
             client=line,
-            reset=line.reset,
+            reset=fresh_state(line, accounts),
             checker=Checker(profile).check,
             tries=tries,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 
 import msgspec
@@ -12,10 +12,11 @@ from msgspec import Struct
 from premortem.analyse import Candidate, active, curl_line, finding_of, group
 from premortem.checks import Checker
 from premortem.config import Config
-from premortem.domain.run import Finding, Plan, Result, RunSummary
+from premortem.domain.run import Case, Finding, Plan, Result, RunSummary, Sequence
 from premortem.domain.traffic import Profile
 from premortem.errors import ConfigError
-from premortem.generate import replay
+from premortem.generate import isolated, replay
+from premortem.pipeline.accounts import account_cases, fresh_state
 from premortem.pipeline.generate import produce, recorded
 from premortem.plan import Arranged, arrange
 from premortem.run import Event, ResultBatch, RunEnded, RunStarted, reproduce, run_plan
@@ -39,6 +40,8 @@ class Prepared(Struct, frozen=True, kw_only=True):
     profile: Profile
     arranged: Arranged
     rejected: int
+    accounts: tuple[Case, ...]
+    """Sent first, and after every reset; not counted among the planned."""
 
 
 class Reproducing(Struct, frozen=True, kw_only=True):
@@ -78,8 +81,27 @@ def prepare(plan: Plan, *, config: Config, store: Store) -> Prepared:
         safe_only=plan.safe_methods_only,
     )
     store.save_rejections(made.rejections)
-    arranged = arrange(plan, list(replay(profile, exchanges)), made.sequences)
-    return Prepared(plan=plan, profile=profile, arranged=arranged, rejected=len(made.rejections))
+    accounts = account_cases(profile, exchanges, config=config, redaction_key=store.redaction_key)
+    made_already = {parent for case in accounts for parent in case.origin.parents}
+    rest = {id_: exchange for id_, exchange in exchanges.items() if id_ not in made_already}
+    identities = {name for role in config.roles.values() for name in role.identities}
+
+    def apart(sequence: Sequence, number: int, kind: str = "cycle") -> Sequence:
+        return isolated(sequence, salt=f"{plan.seed} {kind} {number}", keep=identities)
+
+    arranged = arrange(
+        plan,
+        list(replay(profile, rest)),
+        [apart(sequence, i, "generated") for i, sequence in enumerate(made.sequences)],
+        again=apart,
+    )
+    return Prepared(
+        plan=plan,
+        profile=profile,
+        arranged=arranged,
+        rejected=len(made.rejections),
+        accounts=accounts,
+    )
 
 
 def execute(
@@ -99,7 +121,8 @@ def execute(
     ) as line:
         refuse_unsafe(prepared.arranged.sequences, line)
         line.wait_ready()
-        line.reset()
+        fresh = fresh_state(line, prepared.accounts)
+        fresh()
         collected = _Collected(store)
         for event in run_plan(
             prepared.arranged,
@@ -122,7 +145,9 @@ def execute(
         for index, candidate in enumerate(candidates[:FINDINGS_REPRODUCED_MAX]):
             title = candidate.verdict.title
             yield Reproducing(done=index, total=len(candidates), title=title)
-            finding = _reproduced(candidate, line, checker, collected.run_id, config)
+            finding = _reproduced(
+                candidate, line, fresh, checker, run_id=collected.run_id, config=config, stop=stop
+            )
             (findings if finding.reproduced else unconfirmed).append(finding)
     summary = msgspec.structs.replace(
         collected.summary, id=collected.run_id, findings=tuple(f.id for f in findings)
@@ -157,16 +182,26 @@ class _Collected:
 
 
 def _reproduced(
-    candidate: Candidate, line: Line, checker: Checker, run_id: str, config: Config
+    candidate: Candidate,
+    line: Line,
+    fresh: Callable[[], None],
+    checker: Checker,
+    *,
+    run_id: str,
+    config: Config,
+    stop: threading.Event,
 ) -> Finding:
-    """CANDIDATE sent again from a fresh state: its shortest sequence first, then all before it."""
+    """CANDIDATE sent again from a fresh state: its shortest sequence first, then all before it.
+
+    After STOP nothing is sent any more, and it stays unconfirmed.
+    """
     sequence, again = candidate.sequences[0], 0
-    for sequence in candidate.sequences:
+    for sequence in () if stop.is_set() else candidate.sequences:
         again = reproduce(
             sequence,
             candidate.verdict,
             client=line,
-            reset=line.reset,
+            reset=fresh,
             checker=checker.check,
             tries=REPRODUCTION_TRIES,
         )

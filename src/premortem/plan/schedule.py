@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Sequence as Many
 
 import msgspec
@@ -45,7 +46,17 @@ class Arranged(Struct, frozen=True, kw_only=True):
         return "; ".join(parts)
 
 
-def arrange(plan: Plan, production: Many[Sequence], dynamic: Many[Sequence]) -> Arranged:
+Again = Callable[[Sequence, int], Sequence]
+"""A flow for its next cycle (1, 2, ...): under names of its own where a client chooses them."""
+
+
+def arrange(
+    plan: Plan,
+    production: Many[Sequence],
+    dynamic: Many[Sequence],
+    *,
+    again: Again = lambda flow, _cycle: flow,
+) -> Arranged:
     """The run that PLAN describes, from recorded flows and generated sequences.
 
     PRODUCTION: replay sequences, run through from the first, again and again, as often as needed.
@@ -61,7 +72,7 @@ def arrange(plan: Plan, production: Many[Sequence], dynamic: Many[Sequence]) -> 
     generated, dropped = _generated(dynamic, finals=plan.planned_dynamic, room=planned)
     finals = sum(_finals(sequence) for sequence in generated)
     setup = sum(len(sequence.cases) for sequence in generated) - finals
-    replayed = _cycled(production, planned - finals - setup)
+    replayed = _cycled(production, planned - finals - setup, again)
     replay = sum(len(sequence.cases) for sequence in replayed)
     recorded = sum(len(sequence.cases) for sequence in production)
     return Arranged(
@@ -137,18 +148,21 @@ def _index_of_final(sequence: Sequence, number: int) -> int:
     return [i for i, case in enumerate(sequence.cases) if not case.setup][number - 1]
 
 
-def _cycled(production: Many[Sequence], count: int) -> list[Sequence]:
+def _cycled(production: Many[Sequence], count: int, again: Again) -> list[Sequence]:
     """COUNT cases of PRODUCTION, from the first again when it ends; the last one cut to fit."""
     taken: list[Sequence] = []
     flows = [sequence for sequence in production if sequence.cases]
+    cycle = 0
     while count > 0 and flows:
-        for sequence in flows:
+        for flow in flows:
+            sequence = again(flow, cycle) if cycle else flow
             if len(sequence.cases) > count:
                 sequence = sequence.upto(count - 1)
             taken.append(sequence)
             count -= len(sequence.cases)
             if count <= 0:
                 break
+        cycle += 1
     return taken
 
 

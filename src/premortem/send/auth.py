@@ -24,8 +24,8 @@ UNKNOWN = "unknown"
 """Role of requests that carried credentials nobody could place."""
 INVALID: Pairs = (("authorization", "Bearer invalid"),)
 """What an unknown role sends: it was refused in production and shall be again."""
-RESTORE_LENGTH_MIN = 6
-"""Tokens of shorter credentials tell too little apart."""
+RESTORE_LENGTH_MIN = 5
+"""Tokens of shorter ones tell too little apart: at five, one stranger in 1,296 is mistaken."""
 RENEW_PAUSE_S = 10.0
 """A new login that did not help is not tried again for this long."""
 
@@ -100,6 +100,11 @@ class Credentials:
         """Drop all tokens: the target was reset and knows none of them."""
         self._tokens.clear()
         self._useless_until.clear()
+
+    @property
+    def tokens(self) -> frozenset[str]:
+        """Redaction tokens that `restore` would replace."""
+        return frozenset(self._real)
 
     def restore(self, request: Request) -> Request:
         """REQUEST with the tokens that stand for configured credentials replaced by those."""

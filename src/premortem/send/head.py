@@ -9,8 +9,8 @@ from premortem.domain.traffic import Pairs, Request
 from premortem.errors import TargetError
 from premortem.send.origin import Address
 
-HEADER_BLOCKS_MAX = 2048
-"""Header blocks kept; traffic has few distinct ones, credentials included."""
+BLOCKS_MAX = 2048
+"""Header blocks kept, and request lines; traffic has few distinct ones, credentials included."""
 USER_AGENT = "premortem"
 LENGTH_ALWAYS = frozenset({"POST", "PUT", "PATCH"})
 """They name a length even when it is 0 (RFC 9110, 8.6)."""
@@ -31,7 +31,6 @@ LEFT_OUT = frozenset(
 )
 """Hop-by-hop fields and those that this module makes."""
 
-_USUAL = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _FORBIDDEN = re.compile(r"[\x00\r\n]")
 _CLEAN_PATH = re.compile(r"/[!$%&'()*+,\-./0-9:;=@A-Z_a-z~]*")
@@ -53,6 +52,7 @@ class Writer:
         self._start = target.origin if proxy_form else ""
         self._proxy_credentials = proxy_credentials
         self._blocks: dict[tuple[Pairs, Pairs], bytes] = {}
+        self._lines: dict[tuple[str, str, Pairs], bytes] = {}
 
     def write(self, request: Request, credentials: Pairs) -> bytes:
         """The bytes of REQUEST. Raises Unwritable, and TargetError for another host's request."""
@@ -65,17 +65,22 @@ class Writer:
         key = (request.headers, credentials)
         block = self._blocks.get(key)
         if block is None:
-            if len(self._blocks) >= HEADER_BLOCKS_MAX:
+            if len(self._blocks) >= BLOCKS_MAX:
                 self._blocks.clear()
             block = self._blocks[key] = self._block(request.headers, credentials)
         body, method = request.body, request.method
+        target = (method, request.path, request.query)
+        line = self._lines.get(target)
+        if line is None:
+            if len(self._lines) >= BLOCKS_MAX:
+                self._lines.clear()
+            line = self._lines[target] = self._line(request)
         if not body and method not in LENGTH_ALWAYS:
-            return b"%b%b\r\n" % (self._line(request), block)
-        line = self._line(request)
+            return b"%b%b\r\n" % (line, block)
         return b"%b%bcontent-length: %d\r\n\r\n%b" % (line, block, len(body), body)
 
     def _line(self, request: Request) -> bytes:
-        if request.method not in _USUAL and not _TOKEN.fullmatch(request.method):
+        if not _TOKEN.fullmatch(request.method):
             raise Unwritable(f"{request.method!r} is no method")
         path, prefix = request.path, self._target.prefix
         if not _CLEAN_PATH.fullmatch(path):

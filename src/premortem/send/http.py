@@ -23,6 +23,8 @@ from premortem.send.head import Unwritable, Writer
 from premortem.send.origin import address
 from premortem.send.wire import Connection
 
+IDLE_TRUST_S = 0.01
+"""A connection idle for longer is asked whether it is still open before it is used again."""
 SWEEP_S_MAX = 0.1
 """Overdue answers are looked for this often: a timer per request would cost more than it."""
 
@@ -175,7 +177,9 @@ class Sender:
     def _kept(self, now: float) -> Connection | None:
         while self._idle:
             connection = self._idle.pop()
-            if connection.usable(now):
+            if not connection.closed and (
+                now - connection.idle_since < IDLE_TRUST_S or connection.silent_peer()
+            ):
                 return connection
             connection.abort()
         return None

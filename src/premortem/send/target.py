@@ -94,7 +94,10 @@ def _run(how: Reset, directory: Path) -> None:
     try:
         output, _ = process.communicate(timeout=how.timeout_s)
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
+        if hasattr(os, "killpg"):  # the shell's children with it; not on Windows
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
         process.communicate()
         raise TargetError(
             f"the reset command `{how.command}` did not end within {how.timeout_s:g} s; mend it, "

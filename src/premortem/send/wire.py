@@ -18,8 +18,6 @@ INTERIM_MAX = 32
 """1xx answers before the final one."""
 FRAMING_FACTOR_MAX = 8
 """Bytes on the wire per byte of body: one-byte chunks need six."""
-IDLE_TRUST_S = 0.01
-"""A connection idle for longer is asked whether it is still open before it is used again."""
 HEADS_MAX = 256
 """Heads of answers that are remembered with what they mean."""
 _HEADS: dict[bytes, tuple[int, Pairs, int]] = {}
@@ -96,16 +94,10 @@ class Connection(asyncio.Protocol):
         """A request is under way."""
         return self._waiter is not None
 
-    def usable(self, now: float) -> bool:
-        """Whether it can carry another request, as far as anybody can know without trying."""
-        transport = self._transport
-        if transport is None or self.closed or transport.is_closing():
-            return False
-        if now - self.idle_since < IDLE_TRUST_S:
-            return True
-        # The peer's close may lie in the kernel, unread. A request written now would be lost,
-        # and one that is not idempotent could not be sent again.
-        socket = transport.get_extra_info("socket")
+    def silent_peer(self) -> bool:
+        """Whether nothing lies unread in the kernel: the peer's close would, and a request
+        written now would be lost; one that is not idempotent could not be sent again."""
+        socket = self._transport.get_extra_info("socket") if self._transport is not None else None
         if socket is None or not hasattr(select, "poll"):
             return True
         poll = select.poll()
@@ -123,6 +115,7 @@ class Connection(asyncio.Protocol):
         if self._waiter is not None:
             self._waiter.cancel()
             self._waiter = None
+        self.closed = True
         if self._transport is not None:
             self._transport.abort()
 
@@ -166,6 +159,9 @@ class Connection(asyncio.Protocol):
             if whole and self._keep and not self._excess:
                 self._remember(data)
             self._finish()
+
+    def eof_received(self) -> None:  # noqa: D102
+        self.closed = True  # the transport closes itself, a moment later
 
     def connection_lost(self, error: Exception | None) -> None:  # noqa: D102
         self.closed = True
@@ -289,10 +285,11 @@ class Connection(asyncio.Protocol):
     def _end(self, outcome: Response | Fault, *, keep: bool) -> None:
         waiter, self._waiter = self._waiter, None
         self.answers += 1
-        if not keep:
+        if keep and not self.closed:
+            self._owner.free(self)
+        else:
+            self.closed = True
             if self._transport is not None:
                 self._transport.abort()
-        else:
-            self._owner.free(self)
         if waiter is not None and not waiter.done():
             waiter.set_result(outcome)

@@ -17,14 +17,13 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from behave import step as define
-from behave import use_step_matcher
+from behave import given, then, use_step_matcher, when
 from behave.cucumber_expression import use_step_matcher_for_cucumber_expressions
 
 from premortem import config as configuration
-from premortem.agent.bind import bind_step
+from premortem.agent.bind import bind_match
 from premortem.agent.bindings import load_bindings
-from premortem.agent.catalogue import CATALOGUE, CatalogueStep
+from premortem.agent.catalogue import CATALOGUE, CatalogueStep, StepMatch
 from premortem.agent.catalogue import match as match_step
 from premortem.agent.connection import client_factory
 from premortem.agent.engine import Engine, refuse_unsafe
@@ -36,7 +35,6 @@ from premortem.errors import ConfigError
 __all__ = ["before_scenario"]
 
 _SESSION = "_premortem"
-_KEYWORDS: dict[str, Keyword] = {"given": "Given", "when": "When", "then": "Then"}
 
 
 class Session:
@@ -59,13 +57,11 @@ class Session:
         )
         self._loop.run_until_complete(client.reset())
 
-    def perform(self, text: str, docstring: str, keyword: Keyword) -> None:
+    def perform(self, found: StepMatch, docstring: str, keyword: Keyword) -> None:
         """One step. Raises AssertionError when it does not hold."""
-        bound = bind_step(
-            Step(keyword=keyword, text=text, docstring=docstring),
-            keyword=keyword,
-            bindings=self._bindings,
-            roles=self._config.roles,
+        step = Step(keyword=keyword, text=found.entry.expression, docstring=docstring)
+        bound = bind_match(
+            step, found, keyword=keyword, bindings=self._bindings, roles=self._config.roles
         )
         if not self._config.target.disposable:
             refuse_unsafe((bound,), self._bindings, target=self._config.target.base_url)
@@ -114,18 +110,17 @@ def _name(text: str) -> str:
     return found.entry.name if found else ""
 
 
-def _register(entry: CatalogueStep) -> None:
-    def perform(context: Any, *_: Any) -> None:
-        step = context.step
-        keyword = _KEYWORDS.get(step.step_type, "When")
-        session = _session(context, context.scenario)
-        session.perform(step.name, context.text or "", keyword)
+def _register(entry: CatalogueStep, keyword: Keyword, define: Any) -> None:
+    def perform(context: Any, *arguments: Any) -> None:
+        found = StepMatch(entry=entry, arguments=arguments)
+        _session(context, context.scenario).perform(found, context.text or "", keyword)
 
-    perform.__name__ = entry.name
     define(entry.expression)(perform)
 
 
 use_step_matcher_for_cucumber_expressions()
 for _entry in CATALOGUE:
-    _register(_entry)
+    # Once per keyword: the engine has to know what is given, and behave does not say.
+    for _keyword, _define in (("Given", given), ("When", when), ("Then", then)):
+        _register(_entry, _keyword, _define)  # type: ignore[arg-type]
 use_step_matcher("parse")

@@ -1,16 +1,17 @@
 """Writes scenarios into `.feature` files that people own.
 
-A file is only ever appended to: no byte that stands in it is touched, and a scenario that is
-in it already, whatever became of its text, is not added again. What would not parse is not
-written.
+A file is only ever appended to: no byte that stands in it is touched. A scenario that is in it
+already, by its id or by question and title, is not added again, whatever became of its text.
+What would not parse is not written.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Literal
+from typing import Any, Literal
 
 from gherkin.errors import ParserError
 from gherkin.parser import Parser
@@ -48,10 +49,10 @@ def write_feature(scenario: Scenario, folder: Path, *, outcome: str = "") -> Wri
     path = folder / f"{_slug(scenario.feature)}.feature"
     before = _read(path)
     text = _decoded(before, path)
-    if f"@{ID_TAG}:{scenario.id}" in text.split():
-        return Written(path=path, action="unchanged")
     if text.strip():
-        _parse(text, path, "cannot be read as Gherkin, so nothing was added")
+        document = _parse(text, path, "cannot be read as Gherkin, so nothing was added")
+        if any(_is_there(scenario, found) for found in _scenarios(document["feature"])):
+            return Written(path=path, action="unchanged")
     newline = "\r\n" if "\r\n" in text else "\n"
     block = render(scenario, outcome=outcome)
     if text.strip():
@@ -98,6 +99,23 @@ def render(scenario: Scenario, *, outcome: str = "") -> str:
     return "\n".join(lines) + "\n"
 
 
+def _scenarios(parent: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The scenarios of a parsed feature, those of its rules too."""
+    for child in parent["children"]:
+        if "scenario" in child:
+            yield child["scenario"]
+        elif "rule" in child:
+            yield from _scenarios(child["rule"])
+
+
+def _is_there(scenario: Scenario, found: Mapping[str, Any]) -> bool:
+    tags = {tag["name"] for tag in found["tags"]}
+    if f"@{ID_TAG}:{scenario.id}" in tags:
+        return True
+    asked = f"@{_tag('trace_id:' + scenario.trace_id)}"
+    return asked in tags and found["name"] == _line(scenario.title)
+
+
 def _docstring(text: str) -> list[str]:
     return [line.replace('"""', '\\"\\"\\"') for line in text.split("\n")]
 
@@ -133,14 +151,15 @@ def _decoded(data: bytes, path: Path) -> str:
         raise InputError(f"{path} is not UTF-8 ({error.reason}); save it as UTF-8 first") from None
 
 
-def _parse(text: str, path: Path, problem: str) -> None:
+def _parse(text: str, path: Path, problem: str) -> Mapping[str, Any]:
     try:
-        document = Parser().parse(text)
+        document: Mapping[str, Any] = Parser().parse(text)
     except ParserError as error:
         first = str(error).split("\n")[1 if "\n" in str(error) else 0]
         raise InputError(f"{path} {problem}: {first}; mend it there") from None
     if not document.get("feature"):
         raise InputError(f"{path} {problem}: it has no Feature line; write one first")
+    return document
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rich import box
-from rich.console import Group, RenderableType
-from rich.padding import Padding
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.segment import ControlType, Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -14,6 +14,7 @@ from premortem.analyse.excerpt import printable, shorten
 
 SEVERITY_STYLE = {"high": "bold red", "medium": "yellow", "low": "cyan"}
 CELL_CHARS_MAX = 200
+WIDE_CELLS = 26
 
 
 def cell(text: object, style: str = "", *, chars_max: int = CELL_CHARS_MAX) -> Text:
@@ -37,7 +38,7 @@ def status_style(status: int) -> str:
 
 
 def table(*columns: str, right: Iterable[str] = (), wide: str = "") -> Table:
-    """A plain table; RIGHT names columns of numbers, WIDE the one that takes the room left."""
+    """A plain table; RIGHT names columns of numbers, WIDE the one that keeps its room."""
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="dim", padding=(0, 1))
     numbers = set(right)
     for column in columns:
@@ -46,9 +47,22 @@ def table(*columns: str, right: Iterable[str] = (), wide: str = "") -> Table:
             justify="right" if column in numbers else "left",
             no_wrap=column in numbers,
             overflow="fold",
-            ratio=1 if column == wide else None,
+            min_width=WIDE_CELLS if column == wide else None,
         )
     return made
+
+
+class Unbroken:
+    """A line to be copied: the terminal wraps it, nothing cuts it or breaks it into lines."""
+
+    def __init__(self, text: str) -> None:
+        self._text = printable(text)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """What a terminal must not crop has to go as a control segment."""
+        control = [(ControlType.BELL,)] if console.is_terminal else None
+        yield Segment(self._text, None, control)
+        yield Segment.line()
 
 
 def heading(text: str) -> Text:
@@ -56,9 +70,10 @@ def heading(text: str) -> Text:
     return Text(f"\n{printable(text)}", style="bold")
 
 
-def indented(inner: RenderableType) -> Padding:
-    """INNER moved to the right."""
-    return Padding(inner, (0, 0, 0, 2))
+def indented(text: Text) -> Text:
+    """TEXT with each line moved to the right."""
+    # No Padding: it would cut long lines where nothing wraps them, in a pipe.
+    return Text("\n").join(Text("  ") + line for line in text.split("\n", allow_blank=True))
 
 
 def stack(*parts: RenderableType | None) -> Group:

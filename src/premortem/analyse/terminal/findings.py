@@ -14,6 +14,7 @@ from premortem.analyse.report import WHY
 from premortem.analyse.report_html import milliseconds, moment
 from premortem.analyse.terminal.cells import (
     SEVERITY_STYLE,
+    Unbroken,
     block,
     cell,
     count,
@@ -41,7 +42,17 @@ def findings_table(
     note = Text(suspicions, style="dim") if unconfirmed else None
     if not findings:
         return stack(Text("no finding", style="bold green"), note)
-    made = table("", "id", "operation", "check", "what", "seen", "again", right=("seen", "again"))
+    made = table(
+        "",
+        "id",
+        "operation",
+        "check",
+        "what",
+        "seen",
+        "again",
+        right=("seen", "again"),
+        wide="what",
+    )
     ordered = sorted(
         findings, key=lambda f: (SEVERITIES.index(f.severity), f.operation_id, f.check)
     )
@@ -96,10 +107,7 @@ def finding_view(finding: Finding, *, alike_in: int = 0) -> RenderableType:
         heading("response"),
         indented(block(answer)),
         heading("by hand") if finding.curl else None,
-        # Not indented, and not wrapped: it is copied.
-        Text(excerpt.printable(finding.curl), overflow="ignore", no_wrap=True)
-        if finding.curl
-        else None,
+        Unbroken(finding.curl) if finding.curl else None,
         Text(f"\nagain, with what comes before it: premortem replay {finding.id}", style="dim"),
     )
 

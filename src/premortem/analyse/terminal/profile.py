@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 from rich.console import RenderableType
@@ -89,6 +89,7 @@ def _operations(operations: Sequence[OperationProfile]) -> RenderableType:
     made = table(
         *("operation", "calls", "answers", "roles", "takes", "p95"),
         right=("calls", "p95"),
+        wide="operation",
     )
     for operation in operations[:OPERATIONS_MAX]:
         made.add_row(
@@ -138,7 +139,7 @@ def _roles(operation: OperationProfile) -> Text:
 def _takes(operation: OperationProfile) -> Text:
     """Parameters and top-level fields of the body; those always there in plain, others dim."""
     shown = Text()
-    named = [f for f in operation.fields if _is_parameter(f)]
+    named = [f for f in operation.fields if _is_parameter(f, operation.parameter_schemas)]
     for index, field in enumerate(named[:NAMES_MAX]):
         if index:
             shown.append(" ")
@@ -150,9 +151,12 @@ def _takes(operation: OperationProfile) -> Text:
     return shown
 
 
-def _is_parameter(field: Field) -> bool:
-    if field.place.part in ("query", "header"):
+def _is_parameter(field: Field, declared: Mapping[str, str]) -> bool:
+    """Headers only where they are declared: the usual ones say nothing of an operation."""
+    if field.place.part == "query":
         return True
+    if field.place.part == "header":
+        return str(field.place) in declared
     return field.place.part == "body" and len(field.place.tokens) == 1 and field.place.name != "/*"
 
 

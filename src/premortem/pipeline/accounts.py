@@ -1,0 +1,69 @@
+"""Accounts that production made for its roles, made again in a fresh state.
+
+Where a recording shows how a role came by its password (`PUT /accounts/alice`), a reset target
+has forgotten it. Without the account every later request of the role means something else, so
+these requests go out first, after every reset, before anything else.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Mapping
+
+from premortem.config import Config, RoleConfig
+from premortem.domain.run import SAFE_METHODS, Case, Sequence
+from premortem.domain.traffic import Exchange, Profile
+from premortem.generate import replayed
+from premortem.send.auth import Credentials
+from premortem.send.line import Line
+
+ACCOUNTS_MAX = 100
+"""Requests that make accounts; a configuration has fewer roles."""
+
+
+def account_ids(
+    exchanges: Mapping[str, Exchange],
+    *,
+    roles: Mapping[str, RoleConfig],
+    tokens: Collection[str],
+) -> tuple[str, ...]:
+    """Ids of the recorded exchanges that gave ROLES their credentials, in recorded order.
+
+    TOKENS: redaction tokens of the roles' credentials. A login holds one, too, but makes nothing.
+    """
+    logins = {role.login.request for role in roles.values() if role.login is not None}
+    found: dict[tuple[str, str], tuple[float, str]] = {}
+    for exchange_id, exchange in exchanges.items():
+        request = exchange.request
+        if request.method in SAFE_METHODS or not 200 <= exchange.response.status < 300:
+            continue
+        if f"{request.method} {request.path}" in logins:
+            continue
+        text = request.body.decode("utf-8", "replace")
+        if any(token in text for token in tokens):
+            at = (exchange.started_at, exchange_id)
+            key = (request.method, request.path)
+            found[key] = min(found.get(key, at), at)
+    return tuple(exchange_id for _, exchange_id in sorted(found.values())[:ACCOUNTS_MAX])
+
+
+def account_cases(
+    profile: Profile, exchanges: Mapping[str, Exchange], *, config: Config, redaction_key: bytes
+) -> tuple[Case, ...]:
+    """What to send after a reset so that the roles of CONFIG can sign in; often nothing."""
+    if not config.target.disposable:
+        return ()
+    credentials = Credentials(config.roles, redaction_key=redaction_key, environment=os.environ)
+    ids = account_ids(exchanges, roles=config.roles, tokens=credentials.tokens)
+    return replayed(profile, exchanges, ids)
+
+
+def fresh_state(line: Line, accounts: tuple[Case, ...]) -> Callable[[], None]:
+    """What brings the target behind LINE to a fresh state, its roles' ACCOUNTS included."""
+
+    def fresh() -> None:
+        line.reset()
+        if accounts:
+            line.send_sequence(Sequence(cases=accounts))
+
+    return fresh

@@ -1,0 +1,152 @@
+import json
+
+import pytest
+
+from premortem.agent.bindings import Bindings
+from premortem.agent.verdict import RUNS, judge
+from premortem.domain.run import Sent
+from premortem.domain.scenario import Scenario, ScenarioOrigin, Step
+from premortem.errors import UnsafeTarget
+from tests.agent.small import answer
+
+GIVEN = (("Given", 'the actor "ann" has role "Packer"'),)
+LOOK = (
+    ("And", '"ann" sends "GET" to "/parcels"'),
+    ("And", 'the response field "/parcels" is saved as "parcels_before"'),
+)
+ASK = (("When", '"ann" sends "POST" to "/parcels"'),)
+REFUSED = (("Then", "the response status is 409"),)
+UNCHANGED = (
+    ("And", '"ann" sends "GET" to "/parcels"'),
+    ("And", 'the response field "/parcels" equals "${parcels_before}"'),
+)
+
+
+def scenario(*lines):
+    steps = tuple(Step(keyword=keyword, text=text) for keyword, text in lines)
+    return Scenario(title="t", feature="f", steps=steps, origin=ScenarioOrigin())
+
+
+class Parcels:
+    """A service of one kind; CORRECT ones refuse the second parcel."""
+
+    def __init__(self, *, correct=True, flaky=False, honest=True):
+        self.correct, self.flaky, self.honest = correct, flaky, honest
+        self.parcels, self.resets, self.sent = [1], 0, 0
+
+    def reset(self):
+        self.parcels, self.resets = [1], self.resets + 1
+
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *_):
+        return None
+
+    async def send_case(self, case, answers, intended_at):
+        self.sent += 1
+        if case.request.method == "GET":
+            response = answer(200, {"parcels": self.parcels})
+        elif self.correct and not (self.flaky and self.resets % 2 == 0):
+            if not self.honest:
+                self.parcels = [*self.parcels, 2]
+            response = answer(409, {"code": "AlreadyPacked"})
+        else:
+            self.parcels = [*self.parcels, 2]
+            response = answer(201, {"id": 2})
+        return Sent(request=case.request, response=response, duration_ms=1.0)
+
+
+def verdict(service, *lines, **more):
+    return judge(
+        scenario(*lines),
+        client_factory=lambda: service,
+        reset=service.reset,
+        bindings=Bindings(),
+        roles=["Packer"],
+        clock=lambda: 0.0,
+        **more,
+    )
+
+
+def test_stable_green_that_faults_turn_red_is_a_regression():
+    service = Parcels()
+    found = verdict(service, *GIVEN, *LOOK, *ASK, *REFUSED, *UNCHANGED)
+    assert (found.outcome, found.runs) == ("regression", ("green",) * RUNS)
+    assert len(found.faults_killed) == 3
+    assert found.faults_survived == ()
+
+
+def test_every_run_starts_from_a_fresh_state():
+    service = Parcels()
+    found = verdict(service, *GIVEN, *ASK, *REFUSED)
+    assert service.resets == RUNS + len(found.faults_killed) + len(found.faults_survived)
+
+
+def test_without_a_second_look_a_secret_effect_survives_and_that_is_said():
+    found = verdict(Parcels(), *GIVEN, *ASK, *REFUSED)
+    assert found.outcome == "regression"
+    assert ["done all the same" in fault for fault in found.faults_survived] == [True]
+
+
+def test_stable_red_is_a_finding_that_says_where():
+    found = verdict(Parcels(correct=False), *GIVEN, *LOOK, *ASK, *REFUSED, *UNCHANGED)
+    assert (found.outcome, found.runs) == ("finding", ("red",) * RUNS)
+    assert "the status is 201, not 409" in found.reason
+
+
+def test_a_refusal_that_changed_something_all_the_same_is_a_finding():
+    found = verdict(Parcels(honest=False), *GIVEN, *LOOK, *ASK, *REFUSED, *UNCHANGED)
+    assert found.outcome == "finding"
+    assert "/parcels is [1,2], not [1]" in found.reason
+
+
+def test_what_differs_from_run_to_run_is_junk():
+    found = verdict(Parcels(flaky=True), *GIVEN, *ASK, *REFUSED)
+    assert found.outcome == "junk"
+    assert "flaky" in found.reason
+    assert set(found.runs) == {"green", "red"}
+
+
+def test_a_check_that_sees_nothing_is_junk():
+    lines = (("Then", 'the response header "content-type" equals "application/json"'),)
+    found = verdict(Parcels(), *GIVEN, *ASK, *lines)
+    assert (found.outcome, found.faults_killed) == ("junk", ())
+    assert "whatever happens" in found.reason
+
+
+def test_what_fails_before_the_question_is_no_finding():
+    lines = (("Given", '"ann" sends "GET" to "/parcels"'), ("And", "the response status is 500"))
+    found = verdict(Parcels(), *GIVEN, *lines, *ASK, *REFUSED)
+    assert (found.outcome, found.runs) == ("junk", ("broken",))
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ((*GIVEN, *REFUSED), "no When"),
+        ((*GIVEN, *ASK), "no concrete Then"),
+        ((*GIVEN, *REFUSED, *ASK), "no concrete Then"),
+        ((*GIVEN, *ASK, ("Then", "the response time is under 9 ms")), "no concrete Then"),
+        ((*GIVEN, ("When", "ann packs"), *REFUSED), "unbound"),
+    ],
+)
+def test_what_is_no_scenario_is_junk_and_nothing_is_sent(lines, said):
+    service = Parcels()
+    found = verdict(service, *lines)
+    assert (found.outcome, found.runs, service.sent) == ("junk", (), 0)
+    assert said in found.reason
+
+
+def test_nothing_is_sent_to_a_target_whose_data_must_not_change():
+    service = Parcels()
+    with pytest.raises(UnsafeTarget):
+        verdict(service, *GIVEN, *ASK, *REFUSED, unsafe_target="http://production")
+    assert service.sent == 0
+
+
+def test_an_expected_answer_is_killed_by_a_refusal_and_by_a_crash():
+    lines = (("Then", "the response status is 201"),)
+    found = verdict(Parcels(correct=False), *GIVEN, *ASK, *lines)
+    assert (found.outcome, len(found.faults_killed)) == ("regression", 2)
+    assert json.dumps(found.faults_killed)
