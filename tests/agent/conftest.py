@@ -18,7 +18,7 @@ from premortem.learn import learn_profile, load_spec
 from tests.services import PASSWORDS, ledger
 from tests.shared import ROOT
 
-REQUESTS = 900
+REQUESTS = 700
 KEY = b"agent tests key ".ljust(32, b"-")
 
 

@@ -34,7 +34,7 @@ def test_a_question_is_understood(service, row, ledger_spec):
     assert (found.role, found.field) == (row.get("role", ""), row.get("field", ""))
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", ["ledger", "kinto", "phoenix"])
 @pytest.mark.parametrize("prompt", TABLE["nothing"])
 def test_what_nothing_fits_is_an_error_that_offers_what_is_known(service, prompt, ledger_spec):
     with pytest.raises(InputError) as caught:
@@ -85,7 +85,7 @@ def test_a_question_of_ten_thousand_characters_is_refused_with_the_limit():
         understand("what if an order is placed twice " * 310, shop())
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.text(max_size=300))
 def test_any_text_is_understood_or_refused_as_input(prompt):
     try:

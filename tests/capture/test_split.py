@@ -32,6 +32,7 @@ def split(data: bytes, size: int, **options: int) -> list[object]:
     out: list[object] = []
     for start in range(0, len(data), size):
         out += splitter.feed(data[start : start + size])
+    out += splitter.finish()
     assert splitter.ended
     return out
 
@@ -74,6 +75,7 @@ def test_an_entry_over_the_maximum_is_passed_over_without_being_held():
     for start in range(0, len(data), 100):
         out += splitter.feed(data[start : start + 100])
         held = max(held, len(splitter._buffer))
+    out += splitter.finish()
     assert out == [{"a": 1}, Skipped("larger than 2000 bytes"), {"a": 2}]
     assert held <= 2200
 

@@ -5,7 +5,7 @@ import pytest
 from premortem.checks import CHECKS, Check, Checker
 from premortem.domain.run import Verdict
 from premortem.errors import ConfigError
-from tests.checks.judging import answered, breaking, case, faulted, operation, profile
+from tests.checks.judging import answer, answered, breaking, case, faulted, operation, profile
 
 OPERATION = operation(secured=True, in_spec=True, declared=(200,))
 CHECKER = Checker(profile(OPERATION))
@@ -61,6 +61,16 @@ def test_no_usable_answer_is_a_finding(kind, severity):
 def test_faults_that_say_nothing_about_the_request_are_silent(kind):
     given = case(OPERATION)
     assert not CHECKER.check(given, faulted(given, kind, sent=False))
+
+
+def test_a_stream_that_goes_on_is_no_timeout():
+    given = case(OPERATION, headers=(("accept", "text/event-stream"),))
+    assert not CHECKER.check(given, faulted(given, "timeout"))
+    streaming = operation(answers=(answer(200, media_types=("text/event-stream",)),))
+    given = case(streaming)
+    checker = Checker(profile(streaming))
+    assert not checker.check(given, faulted(given, "too_large"))
+    assert checker.check(given, faulted(given, "reset"))
 
 
 def test_one_answer_may_fail_more_than_one_check():

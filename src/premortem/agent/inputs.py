@@ -26,7 +26,9 @@ class InputField(Struct, frozen=True, kw_only=True):
     types: frozenset[str] = frozenset()
     """JSON types without null; empty: unknown."""
     schema: Mapping[str, Any] = {}
-    """The place's own JSON Schema, without what lies below it."""
+    """The place's own JSON Schema."""
+    root: Mapping[str, Any] = {}
+    """What references in it point into."""
     declared: bool = False
     """The specification describes it."""
     required: bool = False
@@ -47,8 +49,12 @@ class InputField(Struct, frozen=True, kw_only=True):
 
     @property
     def constraints(self) -> Mapping[str, Any]:
-        """The schema as an object; the first alternative that is not null."""
-        return _main_alternative(self.schema)
+        """The schema with the first alternative that is not null merged in."""
+        merged = dict(self.schema)
+        for part in _combined(self.schema, self.root):
+            if part.get("type") != "null":
+                return {**part, **merged}
+        return merged
 
 
 def input_fields(operation: OperationProfile) -> tuple[InputField, ...]:
@@ -64,6 +70,7 @@ def input_fields(operation: OperationProfile) -> tuple[InputField, ...]:
             place=place,
             types=(known.types if known and known.types else types),
             schema=known.schema if known else {},
+            root=known.root if known else {},
             declared=known is not None and known.declared,
             required=known.required if known else field.presence >= 1,
             usual=json.loads(field.values[0][0]) if field.values else None,
@@ -81,7 +88,8 @@ def _declared(operation: OperationProfile) -> Iterator[InputField]:
             yield InputField(
                 place=body_place(*tokens),
                 types=types_of(schema, root),
-                schema=_document(schema, root),
+                schema=schema,
+                root=root,
                 declared=from_spec,
                 required=required,
             )
@@ -93,27 +101,10 @@ def _declared(operation: OperationProfile) -> Iterator[InputField]:
                 place=Place(part="query", name=name),
                 types=types_of(schema, schema),
                 schema=schema,
+                root=schema,
                 declared=True,
                 required=text in operation.required,
             )
-
-
-def _document(schema: Mapping[str, Any], root: Any) -> Mapping[str, Any]:
-    """SCHEMA's own constraints, alternatives followed one level, without what lies below.
-
-    A field's document must stay small: a specification's definitions can be megabytes.
-    """
-    kept = {key: value for key, value in schema.items() if key not in _BELOW}
-    parts = [
-        {key: value for key, value in part.items() if key not in _BELOW}
-        for part in _combined(schema, root)
-    ]
-    return {**kept, "anyOf": parts} if parts else kept
-
-
-_BELOW = frozenset(
-    {"properties", "items", "allOf", "anyOf", "oneOf", "$defs", "definitions", "components"}
-)
 
 
 def _properties(
@@ -179,15 +170,3 @@ def types_of(schema: Any, root: Any) -> frozenset[str]:
 def _json_type(value: Any) -> str:
     names = ((bool, "boolean"), (int, "integer"), (float, "number"), (str, "string"))
     return next((name for kind, name in names if isinstance(value, kind)), "object")
-
-
-def _main_alternative(schema: Any) -> Mapping[str, Any]:
-    if not isinstance(schema, dict):
-        return {}
-    merged = dict(schema)
-    for key in ("allOf", "anyOf", "oneOf"):
-        for part in schema.get(key, ()):
-            if isinstance(part, dict) and part.get("type") != "null":
-                merged = {**resolved(part, schema), **merged}
-                break
-    return merged

@@ -114,16 +114,15 @@ def read_entries(
     splitter = Splitter(_ENTRIES.decode, entry_bytes_max=entry_bytes_max)
     index = -1
     try:
-        for piece in pieces(path, progress=progress):
-            for entry in splitter.feed(piece):
-                index += 1
-                counts.read += 1
-                if isinstance(entry, Skipped):
-                    counts.skip(index, entry.reason)
-                else:
-                    yield index, entry
-            if splitter.ended:
-                return
+        for entry in _split(path, splitter, progress):
+            index += 1
+            counts.read += 1
+            if isinstance(entry, Skipped):
+                counts.skip(index, entry.reason)
+            else:
+                yield index, entry
+        if splitter.ended:
+            return
         reason = "it ends before its entries do"
     except (NotHar, BrokenStream) as error:
         reason = str(error)
@@ -136,6 +135,20 @@ def read_entries(
         f"{path} is not a HAR file ({reason if splitter.fed else 'it is empty'}); "
         f"give a HAR 1.2 archive, plain or gzip"
     )
+
+
+def _split(
+    path: Path, splitter: Splitter[HarEntry], progress: Callable[[int], None] | None
+) -> Iterator[HarEntry | Skipped]:
+    try:
+        for piece in pieces(path, progress=progress):
+            yield from splitter.feed(piece)
+            if splitter.ended:
+                return
+    except BrokenStream:
+        yield from splitter.finish()
+        raise
+    yield from splitter.finish()
 
 
 def read_har(

@@ -25,8 +25,11 @@ _STRING_REST = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
 _TO_BRACE = re.compile(rb'(?:[^"{}]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
 _TO_BRACKET = re.compile(rb'(?:[^"\[\]]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
 _TO_MARK = re.compile(rb'[^"{}\[\]:,]*+')
-GUESS_BYTES_MAX = 64 * 1024
-"""How far the short road looks for the next entry."""
+GUESS_BYTES_MAX = 2 * 1024 * 1024
+"""How far the short road looks for the next entry, and waits for it to come in."""
+
+FIRST_KEY_BYTES_MAX = 128
+"""Within which an entry's first key must end for the short road."""
 
 _FIRST_KEY = re.compile(rb'\{\s*+"[^"\\]{1,64}+"')
 _BETWEEN = re.compile(rb"[\s,]*+")
@@ -46,7 +49,10 @@ class Skipped(msgspec.Struct, frozen=True):
 
 
 class Splitter(Generic[Entry]):
-    """Bytes in by `feed`, decoded entries out; `ended` once the list of entries is closed."""
+    """Bytes in by `feed`, and `finish` after the last; decoded entries out.
+
+    `ended` tells once the list of entries is closed.
+    """
 
     def __init__(
         self, decode: Callable[[bytes], Entry], *, entry_bytes_max: int = ENTRY_BYTES_MAX
@@ -54,6 +60,7 @@ class Splitter(Generic[Entry]):
         """DECODE raises msgspec.DecodeError for what is no entry, and for no complete one."""
         self._decode = decode
         self._entry_bytes_max = entry_bytes_max
+        self._guess_bytes_max = min(GUESS_BYTES_MAX, entry_bytes_max)
         self._buffer = bytearray()
         self._position = 0
         """What was scanned; in state `between`, where the next value may begin."""
@@ -64,6 +71,10 @@ class Splitter(Generic[Entry]):
         self._to_mark = _TO_BRACE
         self._dropped = 0
         """Bytes of the present entry that were let go because it is too large."""
+        self._dead_end = False
+        """The short road did not lead to the entry that begins the buffer."""
+        self._last = False
+        """No more bytes will come."""
 
     @property
     def ended(self) -> bool:
@@ -83,6 +94,14 @@ class Splitter(Generic[Entry]):
     def feed(self, piece: bytes) -> Iterator[Entry | Skipped]:
         """The entries that PIECE completes. Raises NotHar when this cannot be a HAR document."""
         self._buffer += piece
+        return self._entries()
+
+    def finish(self) -> Iterator[Entry | Skipped]:
+        """The entries that were waiting for more bytes."""
+        self._last = True
+        return self._entries()
+
+    def _entries(self) -> Iterator[Entry | Skipped]:
         if self._state == "head":
             self._position = self._head.find(self._buffer, self._position)
             if not self._head.found:
@@ -93,7 +112,7 @@ class Splitter(Generic[Entry]):
                 entry = self._guess()
                 if entry is not None:
                     yield entry
-                elif not self._start():
+                elif self._may_wait() or not self._start():
                     return
             elif self._state == "value":
                 if not self._finish():
@@ -108,18 +127,28 @@ class Splitter(Generic[Entry]):
         buffer = self._buffer
         start = _BETWEEN.match(buffer, self._position).end()  # type: ignore[union-attr]
         key = _FIRST_KEY.match(buffer, start)
+        self._position = start
+        self._dead_end = key is None and len(buffer) - start > FIRST_KEY_BYTES_MAX
         if key is None:
             return None
-        stop = buffer.find(key.group(), key.end(), start + GUESS_BYTES_MAX)
+        stop = buffer.find(key.group(), key.end(), start + self._guess_bytes_max)
         end = buffer.rfind(b"}", key.end(), stop) + 1 if stop > 0 else 0
         if not end:
             return None
         try:
             entry = self._decode(bytes(memoryview(buffer)[start:end]))
         except msgspec.DecodeError:
+            self._dead_end = True
             return None
         self._position = end
         return entry
+
+    def _may_wait(self) -> bool:
+        """More bytes may show the short road, and the buffer has room for them."""
+        if self._last or self._dead_end:
+            return False
+        self._forget(self._position)
+        return 0 < len(self._buffer) <= self._guess_bytes_max and self._buffer[0] != _CLOSE_LIST
 
     def _start(self) -> bool:
         """Whether the next value has begun; otherwise more bytes are needed or none follow."""

@@ -373,25 +373,29 @@ class Values:
         """A URL's path: ids stay, whatever they look like; known formats and addresses go."""
         if len(text) < 6:
             return text
-        runs = formats.RUN.findall(text)
-        if runs and (set(map(formats.look, runs)) != _ORDINARY or "hooks" in text):
+        if "hooks" in text:
             text = formats.HOOK.sub(self._format, text)
-            text = formats.replace_known(text, self._format)
-            segments = text.split("/")
-            for place, segment in enumerate(segments[1:], 1):
-                if len(segment) >= 20 and _GATES.intersection(parts(segments[place - 1])):
-                    run = formats.RUN.fullmatch(segment)
-                    if run and not is_token(segment) and formats.looks_random(segment):
-                        segments[place] = self.token(segment, "path")
-            text = "/".join(segments)
+        segments = text.split("/")
+        for place, raw in enumerate(segments):
+            if len(raw) >= 6:
+                plain = unquote(raw) if "%" in raw else raw
+                new = self._segment(plain, segments[place - 1] if place else "")
+                if new != plain:
+                    segments[place] = new if plain == raw else _quoted(new, raw)
+        return "/".join(segments)
+
+    def _segment(self, text: str, before: str) -> str:
+        """One segment of a path, after the segment BEFORE it."""
         if "@" in text:
             text = formats.EMAIL.sub(self._email, text)
-        elif "%40" in text:
-            plain = unquote(text)
-            new = formats.EMAIL.sub(self._email, plain)
-            text = quote(new, safe="/:@!$&'()*+,;=-._~") if new != plain else text
         if ";" in text and "=" in text:  # matrix parameters: `;jsessionid=...`
             text = self._joined(text, _JOINT)
+        if len(text) < formats.RUN_LENGTH_MIN - 4:
+            return text
+        if formats.may_hold_known(text):
+            text = formats.replace_known(text, self._format)
+        if formats.RUN.fullmatch(text) and _GATES.intersection(parts(before)):
+            return self.token(text, "path") if formats.looks_random(text) else text
         return text
 
     def form(self, text: str, *, rule: str = "field") -> str:

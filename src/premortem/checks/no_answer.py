@@ -19,10 +19,12 @@ _TOLD: dict[str, tuple[str, Severity]] = {
 the target as a whole, `unbound` of an earlier answer."""
 
 
-def judge(case: Case, sent: Sent, known: Known) -> Iterator[Verdict]:  # noqa: ARG001
+def judge(case: Case, sent: Sent, known: Known) -> Iterator[Verdict]:
     """A fault after the request went out."""
     fault = sent.fault
     if fault is None or not fault.sent or fault.kind not in _TOLD:
+        return
+    if fault.kind in ("timeout", "too_large") and _is_stream(case, known):
         return
     title, severity = _TOLD[fault.kind]
     evidence = fault.detail
@@ -31,6 +33,13 @@ def judge(case: Case, sent: Sent, known: Known) -> Iterator[Verdict]:  # noqa: A
     yield Verdict(
         check=NAME, title=title, signature=fault.kind, evidence=evidence, severity=severity
     )
+
+
+def _is_stream(case: Case, known: Known) -> bool:
+    """Whether the answer is meant to go on and on (server-sent events)."""
+    if "event-stream" in (case.request.header("accept") or ""):
+        return True
+    return any("event-stream" in m for a in known.answers.values() for m in a.media_types)
 
 
 CHECK = Check(

@@ -12,17 +12,6 @@ NAME = "undeclared_status"
 
 SILENT = frozenset({304, 429})
 """Any operation may answer so without saying it: a condition held, a limit was reached."""
-_AIMED: tuple[tuple[str, frozenset[int]], ...] = (
-    ("auth ", frozenset({401, 403})),
-    ("role ", frozenset({401, 403, 404})),
-    ("path:", frozenset({400, 404, 410, 414, 422})),
-    ("content-type", frozenset({400, 406, 415, 422})),
-    ("header:", frozenset({400, 406, 412, 415, 422, 431})),
-    ("method", frozenset({404, 405})),
-    ("query:", frozenset({400, 404, 414, 422})),
-    ("body", frozenset({400, 413, 415, 422})),
-)
-"""What an adversarial case breaks -> how a service may well refuse it."""
 
 
 def judge(case: Case, sent: Sent, known: Known) -> Iterator[Verdict]:
@@ -51,21 +40,17 @@ def judge(case: Case, sent: Sent, known: Known) -> Iterator[Verdict]:
 
 
 def _severity(case: Case, sent: Sent, status: int, recorded: int) -> Severity:
-    """Low where the answer is what the request asked for, or what production gives anyway."""
-    if recorded or _aimed_at(case, status) or (case.role == "" and status in (401, 403)):
+    """Low where the document has a gap rather than the service a defect."""
+    if recorded:
         return "low"
-    if status == 404 and case.intent.kind == "realistic" and case.recorded_status in (0, 404):
-        return "low"  # the thing it names may just not be there
-    if status in (301, 302, 303, 307, 308) and _moved(sent):
-        return "low"
-    return "medium"
-
-
-def _aimed_at(case: Case, status: int) -> bool:
-    if case.intent.kind != "adversarial":
-        return False
-    breaks = case.intent.breaks
-    return any(breaks.startswith(start) and status in statuses for start, statuses in _AIMED)
+    if 400 <= status < 500:
+        # Production never sent it, so that it is refused says nothing; and what a request names
+        # may not be there, or the one who asks may not be signed in.
+        never_sent = case.recorded_status == 0
+        missing = status in (404, 410) or (status in (401, 403) and not case.role)
+        return "low" if never_sent or missing else "medium"
+    moved = status in (301, 302, 303, 307, 308) and _moved(sent)
+    return "low" if moved else "medium"
 
 
 def _moved(sent: Sent) -> bool:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Group, Parameter
 
 from premortem import __version__
-from premortem.cli import asking, data, setup, testing
+from premortem.cli import asking, data, reading, setup, testing
 from premortem.cli.context import (
     EXIT_CLEAN,
     EXIT_FAILED,
@@ -20,9 +20,9 @@ from premortem.cli.context import (
 from premortem.errors import PremortemError
 
 
-def _said(value: object) -> object:
-    """A default worth showing: `no` and `none` go without saying."""
-    return value if value else ""
+def _said(value: object) -> str | None:
+    """A default worth showing: `no`, `none` and 0 go without saying."""
+    return str(value) if value else None
 
 
 app = App(
@@ -42,7 +42,10 @@ and **ask** at any time after learn.
 Exit codes: 0 clean, 1 findings, 2 could not run, 130 stopped by Ctrl-C.
 """,
 )
-for module in (setup, data, testing, asking):
+OPTIONS = Group("Options", sort_key=9)
+for flag in ("--help", "--version"):
+    app[flag].group = OPTIONS
+for module in (setup, data, testing, asking, reading):
     module.register(app)
 
 
@@ -65,7 +68,8 @@ def _run(tokens: list[str]) -> int:
     except CycloptsError as error:
         error.verbose = False
         command = " ".join(["premortem", *(error.command_chain or ())])
-        return _failed(f"{str(error).rstrip('.')}; see `{command} --help`", error, tokens)
+        message = str(error).partition(" Available commands:")[0].rstrip(".")
+        return _failed(f"{message}; see `{command} --help`", error, tokens)
     except PremortemError as error:
         return _failed(str(error), error, tokens)
     except KeyboardInterrupt:

@@ -33,7 +33,9 @@ def ask(*question: str, no_run: bool = False, common: Common = COMMON) -> int:
     **regression** (stable green, and red when the service misbehaves), **finding** (stable red:
     perhaps the bug itself; a person rules; exit 1) or **junk** (kept out, with the reason).
 
-    Example: `premortem ask "What if a refund is issued twice?"`
+    For example:
+
+        premortem ask "What if a refund is issued twice?"
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, TextIO
 
 import msgspec
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
 from rich.console import Console, RenderableType
 from rich.text import Text
 
@@ -50,7 +50,7 @@ out = _Screen(highlight=False, width=_width(sys.stdout))
 err = _Screen(stderr=True, highlight=False, width=_width(sys.stderr))
 
 
-@Parameter(name="*")
+@Parameter(name="*", group=Group("Everywhere", sort_key=8))
 @dataclass(frozen=True, kw_only=True)
 class Common:
     """Options that every command has."""

@@ -50,8 +50,9 @@ def register(app: App) -> None:
     )
     capture.command(har)
     app.command(capture)
-    for position, command in enumerate((learn, traffic, profile), 2):
-        app.command(command, group=LEARN, sort_key=position)
+    app.command(learn, group=LEARN, sort_key=2)
+    app.command(traffic, group=LEARN, sort_key=3)
+    app.command(profile, group=LEARN, sort_key=4)
     app.command(generate, group=TEST, sort_key=1)
     app.command(cases, group=TEST, sort_key=2)
 
@@ -63,7 +64,9 @@ def har(files: list[Path], /, *, common: Common = COMMON) -> int:
     and personal data are replaced before anything is stored. Importing a file twice adds nothing;
     what is left out or malformed is counted and said.
 
-    Example: `premortem capture har monday.har tuesday.har.gz`
+    For example:
+
+        premortem capture har monday.har tuesday.har.gz
 
     Parameters
     ----------
@@ -107,7 +110,10 @@ def learn(*, spec: Path | None = None, common: Common = COMMON) -> int:
     Without a specification everything is learned from traffic alone; with one, its operations
     and schemas hold, and traffic adds what it cannot know.
 
-    Examples: `premortem learn`, `premortem learn --spec openapi.json`
+    For example:
+
+        premortem learn
+        premortem learn --spec openapi.json
 
     Parameters
     ----------
@@ -146,7 +152,9 @@ def generate(
 
     Sends nothing: to look at cases, or to feed other tools. A plan makes its own.
 
-    Example: `premortem generate --count 500 --operation 'POST /invoices' --out cases.jsonl`
+    For example:
+
+        premortem generate --count 500 --operation 'POST /invoices' --out cases.jsonl
 
     Parameters
     ----------
@@ -278,6 +286,7 @@ def _spelled(counts: Counter[str]) -> str:
 
 def traffic(
     exchange: str = "",
+    /,
     *,
     method: str = "",
     host: str = "",
@@ -290,7 +299,10 @@ def traffic(
 ) -> int:
     """List captured exchanges, or show one with both messages.
 
-    Examples: `premortem traffic --status 5xx --path '/invoices/*'`, `premortem traffic 3f9a`
+    For example:
+
+        premortem traffic --status 5xx --path '/invoices/*'
+        premortem traffic 3f9a
 
     Parameters
     ----------
@@ -327,10 +339,12 @@ def traffic(
     return EXIT_CLEAN
 
 
-def profile(operation: str = "", *, version: str = "latest", common: Common = COMMON) -> int:
+def profile(operation: str = "", /, *, version: str = "latest", common: Common = COMMON) -> int:
     """Show what was learned: operations, roles, parameters, links; or one operation in depth.
 
-    Example: `premortem profile 'POST /invoices'`
+    For example:
+
+        premortem profile 'POST /invoices'
 
     Parameters
     ----------
@@ -351,6 +365,7 @@ def profile(operation: str = "", *, version: str = "latest", common: Common = CO
 
 def cases(
     case: str = "",
+    /,
     *,
     rejected: bool = False,
     operation: str = "",
@@ -360,8 +375,11 @@ def cases(
 ) -> int:
     """List cases of `premortem generate`, newest first, or show one with what comes before it.
 
-    Examples: `premortem cases --source mutate`, `premortem cases --rejected`,
-    `premortem cases 3f9a`
+    For example:
+
+        premortem cases --source mutate
+        premortem cases --rejected
+        premortem cases 3f9a
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""`premortem plan`, `run`, `findings`, `ignore`, `report`, `replay`."""
+"""`premortem plan` and `run`."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import App, Parameter
+from cyclopts.validators import Number
 
 from premortem import pipeline
 from premortem.analyse import (
     FailOn,
     decide,
-    finding_view,
     findings_table,
     load_baseline,
     plan_view,
@@ -27,27 +27,36 @@ from premortem.analyse import (
 from premortem.cli.context import (
     COMMON,
     EXIT_CLEAN,
+    EXIT_FAILED,
     EXIT_FINDINGS,
+    EXIT_INTERRUPTED,
     Common,
-    err,
-    out,
     print_json,
+    say,
+    warn,
 )
-from premortem.cli.data import weights_of
+from premortem.cli.context import show as show_view
+from premortem.cli.data import TEST, Seed, known_operation, weights_of
 from premortem.cli.progress import run_progress, spinner
-from premortem.domain.run import Ignored, Plan, share
+from premortem.domain.run import Plan, share
 from premortem.errors import ConfigError
+from premortem.pipeline import Prepared, Reported, Reproducing
 from premortem.plan import load_plan, write_plan
+from premortem.run import RunStarted
 
 
 def register(app: App) -> None:
     """Add the commands to APP."""
-    plan = App(name="plan", help="Say what to run: a TOML file that a person can write, too.")
-    plan.command(build)
-    plan.command(show)
+    plan = App(
+        name="plan",
+        help="Say what to run: a TOML file that a person can write, too.",
+        group=TEST,
+        sort_key=3,
+    )
+    plan.command(build, sort_key=1)
+    plan.command(show, sort_key=2)
     app.command(plan)
-    for command in (run, findings, ignore, report, replay):
-        app.command(command)
+    app.command(run, group=TEST, sort_key=4)
 
 
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
@@ -74,10 +83,10 @@ def build(
     dynamic: str = "40%",
     rate: str = "50/s",
     duration: str = "60s",
-    max_requests: int = 0,
+    max_requests: Annotated[int, Parameter(validator=Number(gte=0))] = 0,
     source: str = "sample=50,mutate=50",
     operation: tuple[str, ...] = (),
-    seed: int = 1,
+    seed: Seed = 1,
     safe_methods: bool = False,
     out_file: Annotated[Path, Parameter(name=["--out", "-o"])] = Path("plan.toml"),
     common: Common = COMMON,
@@ -85,22 +94,27 @@ def build(
     """Write a plan: how much, how fast, and which part of it is generated.
 
     planned = rate x duration; of these, the dynamic share is generated and the rest replays
-    production with live ids.
+    production with live ids. The file explains its keys; change it as you like.
+
+    For example:
+
+        premortem plan build --dynamic 40% --rate 50/s --duration 60s
 
     Parameters
     ----------
     dynamic
-        Share of generated requests.
+        Share of generated requests: 40% or 0.4.
     rate
-        Requests per second, e.g. 50/s.
+        Requests per second, e.g. 50/s or 600/m.
     duration
-        How long, e.g. 60s or 5m.
+        How long, e.g. 90s, 5m or 1h.
     max_requests
         End earlier, after so many; 0: rate x duration decides.
     source
-        Weights of the generated part.
+        Weights of the generated part: sample makes requests like production's, mutate breaks
+        one constraint each.
     operation
-        Only this operation; may be repeated.
+        Only this operation (`POST /invoices`); may be repeated.
     seed
         Seed of everything random.
     safe_methods
@@ -112,34 +126,37 @@ def build(
         share(dynamic)
     except ValueError as error:
         raise ConfigError(str(error)) from None
+    weights, rate_per_second, duration_s = weights_of(source), per_second(rate), seconds(duration)
+    with common.opened() as (config, store):
+        learned = store.profile()
     plan = Plan(
         name=out_file.stem,
         dynamic=dynamic,
-        rate_per_second=per_second(rate),
-        duration_s=seconds(duration),
+        rate_per_second=rate_per_second,
+        duration_s=duration_s,
         requests_max=max_requests,
-        sources=weights_of(source),
-        operations=operation,
+        sources=weights,
+        operations=tuple(known_operation(learned, name).id for name in operation),
         seed=seed,
-        safe_methods_only=safe_methods or not common.load().target.disposable,
+        safe_methods_only=safe_methods or not config.target.disposable,
     )
-    with common.opened() as (_, store):
-        store.profile(plan.profile)
     write_plan(plan, out_file)
     if common.json:
         print_json({"file": str(out_file), "planned": plan.planned, "plan": plan})
-    else:
-        out.print(
-            f"wrote [bold]{out_file}[/]: {plan.planned:,} requests, "
-            f"{plan.planned_dynamic:,} generated, {plan.planned - plan.planned_dynamic:,} replayed"
-        )
-        if plan.safe_methods_only and not safe_methods:
-            out.print("  only safe methods: the target is not marked disposable")
-        out.print(f"next: premortem plan show {out_file}; premortem run {out_file}")
+        return EXIT_CLEAN
+    say(
+        "wrote ",
+        (str(out_file), "bold"),
+        f": {plan.planned:,} requests, {plan.planned_dynamic:,} generated, "
+        f"{plan.planned - plan.planned_dynamic:,} replayed",
+    )
+    if plan.safe_methods_only and not safe_methods:
+        say("  only safe methods: the target is not marked disposable")
+    say(f"next: premortem plan show {out_file}; premortem run {out_file}")
     return EXIT_CLEAN
 
 
-def show(plan: Path = Path("plan.toml"), *, common: Common = COMMON) -> int:
+def show(plan: Path = Path("plan.toml"), /, *, common: Common = COMMON) -> int:
     """Show what PLAN would send: numbers, operations, sources. Sends nothing.
 
     Parameters
@@ -150,42 +167,67 @@ def show(plan: Path = Path("plan.toml"), *, common: Common = COMMON) -> int:
     loaded = load_plan(plan)
     with common.opened() as (config, store), spinner("preparing", quiet=common.json):
         prepared = pipeline.prepare(loaded, config=config, store=store)
-    if common.json:
-        arranged = prepared.arranged
-        print_json(
-            {
-                "plan": loaded,
-                "planned": arranged.planned,
-                "dynamic": arranged.dynamic,
-                "setup": arranged.setup,
-                "replay": arranged.replay,
-                "missing": arranged.missing,
-                "rejected": prepared.rejected,
-            }
-        )
-    else:
-        out.print(plan_view(loaded, prepared.arranged.sequences, prepared.arranged.shortfall))
+    _print_prepared(prepared, common)
     return EXIT_CLEAN
 
 
+def _print_prepared(prepared: Prepared, common: Common) -> None:
+    plan, arranged = prepared.plan, prepared.arranged
+    if not common.json:
+        show_view(plan_view(plan, arranged.sequences, arranged.shortfall))
+        return
+    print_json(
+        {
+            "plan": plan,
+            "planned": arranged.planned,
+            "dynamic": arranged.dynamic,
+            "setup": arranged.setup,
+            "replay": arranged.replay,
+            "missing": arranged.missing,
+            "rejected": prepared.rejected,
+        }
+    )
+
+
+class _Interrupts:
+    """What Ctrl-C does during a run.
+
+    While requests go out the first one asks the run to stop, so that every result is kept. At
+    any other time, and the second time, it breaks off what is under way.
+    """
+
+    def __init__(self) -> None:
+        self.stop = threading.Event()
+        self.sending = False
+
+    def __call__(self, _signal: int, _frame: object) -> None:
+        again = self.stop.is_set()
+        self.stop.set()
+        if again or not self.sending:
+            raise KeyboardInterrupt
+        warn("stopping: what was sent is kept (Ctrl-C again to leave at once)")
+
+    def follow(self, event: object) -> None:
+        """EVENT tells what the run is at."""
+        if isinstance(event, RunStarted):
+            self.sending = True
+        elif isinstance(event, Reproducing):
+            self.sending = False
+
+
 @contextmanager
-def _stop_on_interrupt(stop: threading.Event) -> Iterator[None]:
-    """The first Ctrl-C stops sending and keeps every result; a second one ends the program."""
-
-    def first(_signal: int, _frame: object) -> None:
-        stop.set()
-        err.print("stopping: what was sent is kept (Ctrl-C again to leave at once)")
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    before = signal.signal(signal.SIGINT, first)
+def _interrupts() -> Iterator[_Interrupts]:
+    handler = _Interrupts()
+    before = signal.signal(signal.SIGINT, handler)
     try:
-        yield
+        yield handler
     finally:
         signal.signal(signal.SIGINT, before)
 
 
 def run(
     plan: Path,
+    /,
     *,
     dry_run: bool = False,
     fail_on: FailOn = "new",
@@ -193,179 +235,70 @@ def run(
     update_baseline: bool = False,
     common: Common = COMMON,
 ) -> int:
-    """Run PLAN. Exit 0 clean, 1 on findings, 2 if it could not run.
+    """Run PLAN. Exit 0 clean, 1 on findings, 2 if it could not run, 130 if Ctrl-C stopped it.
+
+    What fails is sent again from a fresh state; only what fails again is a finding. Ctrl-C stops
+    within a second and keeps every result.
+
+    In CI, with premortem.baseline.json committed:
+
+        premortem run plan.toml --fail-on new
 
     Parameters
     ----------
     plan
-        The plan file.
+        The plan file; `premortem plan build` writes one.
     dry_run
         Prepare and check everything, send nothing.
     fail_on
-        `any` finding, only `new` ones (not in the baseline, not ignored), or `never`.
+        Exit 1 on `any` finding, only on `new` ones (not in the baseline, not ignored), or `never`.
     baseline
         Findings known before; without the file all are new.
     update_baseline
         Write this run's findings into the baseline.
     """
-    if dry_run:
-        return show(plan, common=common)
-    loaded = load_plan(plan)
-    known = load_baseline(baseline)
-    stop = threading.Event()
-    reported = None
-    with common.opened() as (config, store), _stop_on_interrupt(stop):
+    loaded, known = load_plan(plan), load_baseline(baseline)
+    with common.opened() as (config, store), _interrupts() as interrupts:
         with spinner("generating", quiet=common.json):
             prepared = pipeline.prepare(loaded, config=config, store=store)
-        events = pipeline.execute(prepared, config=config, store=store, stop=stop)
+        if dry_run:
+            _print_prepared(prepared, common)
+            return EXIT_CLEAN
+        events = pipeline.execute(prepared, config=config, store=store, stop=interrupts.stop)
+        reported: Reported | None = None
         with run_progress(prepared.arranged.planned, quiet=common.json) as progress:
             for event in events:
-                if isinstance(event, pipeline.Reported):
-                    reported = event
-                else:
-                    progress(event)
+                interrupts.follow(event)
+                progress(event)
+                reported = event if isinstance(event, Reported) else None
         ignored = store.ignored()
-    if reported is None:
-        return EXIT_CLEAN
-    failing = decide(
-        reported.findings, fail_on=fail_on, baseline=known, ignored=ignored, today=date.today()
-    )
+    assert reported is not None  # noqa: S101 - the last event
     if update_baseline:
         save_baseline(baseline, reported.findings)
+    new, failing = (
+        decide(reported.findings, on, baseline=known, ignored=ignored, today=date.today())
+        for on in ("new", fail_on)
+    )
+    failed = [finding.id for finding in failing]
     if common.json:
-        print_json({**_fields(reported), "failing": [finding.id for finding in failing]})
+        fields = {name: getattr(reported, name) for name in reported.__struct_fields__}
+        print_json({**fields, "failing": failed})
     else:
-        out.print(run_view(reported.summary, prepared.arranged.shortfall))
-        out.print(findings_table(reported.findings, unconfirmed=len(reported.unconfirmed)))
-        if reported.findings:
-            out.print("next: premortem findings ID; premortem report --html report.html")
-    return EXIT_FINDINGS if failing else EXIT_CLEAN
+        _print_reported(reported, prepared, new=[finding.id for finding in new])
+    if interrupts.stop.is_set():
+        return EXIT_INTERRUPTED
+    if failed:
+        return EXIT_FINDINGS
+    return EXIT_FAILED if reported.summary.stopped or reported.trouble else EXIT_CLEAN
 
 
-def _fields(reported: pipeline.Reported) -> dict[str, object]:
-    return {
-        "summary": reported.summary,
-        "findings": reported.findings,
-        "unconfirmed": reported.unconfirmed,
-    }
-
-
-def findings(
-    finding: str = "", *, run_id: str = "latest", all_runs: bool = False, common: Common = COMMON
-) -> int:
-    """List the findings of the latest run, or show one with its evidence and a curl line.
-
-    Parameters
-    ----------
-    finding
-        Id, or its first characters, of the finding to show.
-    run_id
-        The run whose findings to list.
-    all_runs
-        List those of all runs.
-    """
-    with common.opened() as (_, store):
-        if finding:
-            shown = store.finding(finding)
-            print_json(shown) if common.json else out.print(finding_view(shown))
-            return EXIT_CLEAN
-        listed = store.findings(None if all_runs else store.run(run_id).id)
-        ignored = store.ignored()
-    if common.json:
-        print_json({"findings": listed, "ignored": list(ignored.values())})
-    else:
-        out.print(findings_table([f for f in listed if f.id not in ignored]))
-        if any(f.id in ignored for f in listed):
-            out.print(f"{sum(f.id in ignored for f in listed)} ignored")
-    return EXIT_CLEAN
-
-
-def ignore(
-    finding: str,
-    *,
-    reason: str = "",
-    until: str = "",
-    undo: bool = False,
-    common: Common = COMMON,
-) -> int:
-    """Do not report FINDING again: it is known, or right as it is. --undo takes it back.
-
-    Parameters
-    ----------
-    finding
-        Id, or its first characters.
-    reason
-        Why; shown to whoever asks later. Needed unless --undo.
-    until
-        ISO date after which it is reported again.
-    undo
-        Report it again from now on.
-    """
-    if not undo and not reason.strip():
-        raise ConfigError("say why with --reason; whoever reads the list later will ask")
-    if until:
-        try:
-            date.fromisoformat(until)
-        except ValueError:
-            raise ConfigError(f"not a date: {until!r}; write it like 2027-01-31") from None
-    with common.opened() as (_, store):
-        chosen = store.finding(finding)
-        if undo:
-            store.unignore(chosen.id)
-        else:
-            store.ignore(Ignored(finding_id=chosen.id, reason=reason, until=until))
-    out.print(f"{chosen.id} {'is reported again' if undo else 'is ignored'}: {chosen.title}")
-    return EXIT_CLEAN
-
-
-def report(
-    *,
-    html: Path | None = None,
-    junit: Path | None = None,
-    run_id: str = "latest",
-    common: Common = COMMON,
-) -> int:
-    """Report the latest run: in the terminal, as a self-contained HTML page, as JUnit XML.
-
-    Parameters
-    ----------
-    html
-        Write an HTML page to this file.
-    junit
-        Write JUnit XML to this file.
-    run_id
-        The run to report.
-    """
-    with common.opened() as (_, store):
-        summary, written = pipeline.report(store, run_id=run_id, html=html, junit=junit)
-        listed = store.findings(summary.id)
-    if common.json:
-        print_json({"summary": summary, "findings": listed, "written": written})
-        return EXIT_CLEAN
-    if not written:
-        out.print(run_view(summary))
-        out.print(findings_table(listed))
-    for path in written:
-        out.print(f"written: [bold]{path}[/]")
-    return EXIT_CLEAN
-
-
-def replay(finding: str, *, common: Common = COMMON) -> int:
-    """Send a finding's sequence again from a fresh state: FAILED (exit 1) or FIXED (exit 0).
-
-    Parameters
-    ----------
-    finding
-        Id, or its first characters.
-    """
-    with common.opened() as (config, store):
-        shown = store.finding(finding)
-        with spinner("replaying", quiet=common.json):
-            again = pipeline.replay_finding(shown, config=config, store=store)
-    state: Literal["FAILED", "FIXED"] = "FAILED" if again else "FIXED"
-    if common.json:
-        print_json({"finding": shown.id, "state": state, "reproduced": again})
-    else:
-        colour = "red" if again else "green"
-        out.print(f"[bold {colour}]{state}[/] {shown.id}: {shown.title}")
-    return EXIT_FINDINGS if again else EXIT_CLEAN
+def _print_reported(reported: Reported, prepared: Prepared, *, new: list[str]) -> None:
+    show_view(run_view(reported.summary, prepared.arranged.shortfall))
+    unconfirmed = len(reported.unconfirmed)
+    show_view(findings_table(reported.findings, unconfirmed=unconfirmed, failing=new))
+    if reported.summary.stopped:
+        warn((f"stopped early: {reported.summary.stopped}", "yellow"))
+    if reported.trouble:
+        warn((f"not all that failed could be sent again: {reported.trouble}", "yellow"))
+    if reported.findings:
+        say("next: premortem findings ID; premortem report --html report.html")

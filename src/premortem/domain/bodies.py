@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, quote_plus
 
@@ -12,6 +13,8 @@ from premortem.domain.places import Place, body_place
 from premortem.domain.traffic import Request, Response
 
 FORM = "application/x-www-form-urlencoded"
+QUOTED_MAX = 8192
+"""Form texts whose encoding is remembered: names and frequent values come again and again."""
 LEAVES_MAX = 20_000
 """Values of one body that are looked at; a larger one is a document, not a message."""
 
@@ -64,6 +67,7 @@ def write_form(form: Mapping[str, Any]) -> bytes:
     return "&".join(pairs).encode()
 
 
+@lru_cache(maxsize=QUOTED_MAX)
 def _quote(text: str) -> str:
     return text if text.isalnum() and text.isascii() else quote_plus(text)
 

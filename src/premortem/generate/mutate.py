@@ -46,7 +46,7 @@ class Mutator:
         self._sampler = (sampler or Sampler(profile, exchanges, seed, starts=starts)).apart()
         self._operations = {o.id: o for o in profile.operations}
         self._order = {o.id: index for index, o in enumerate(profile.operations)}
-        self._given: dict[str, set[str]] = {}
+        self._given: dict[str, set[int]] = {}
         self._works: dict[str, Iterator[Case]] = {}
 
     def cases(self, operation_id: str, count: int) -> list[Case]:
@@ -65,13 +65,15 @@ class Mutator:
         out: list[Case] = []
         repeated = 0
         for case in work:
-            if case.id in given:
+            request = case.request
+            key = hash((request.path, request.query, request.headers, request.body, case.role))
+            if key in given:
                 repeated += 1
                 if repeated > REPEATED_MAX:
                     break
                 continue
             repeated = 0
-            given.add(case.id)
+            given.add(key)
             out.append(case)
             if len(out) >= count:
                 break

@@ -9,6 +9,7 @@ from copy import copy
 
 from msgspec.structs import replace
 
+from premortem.checks import reason_of
 from premortem.domain.run import Case, Intent, Origin, Sequence
 from premortem.domain.template import Matcher
 from premortem.domain.traffic import Exchange, Pairs, Profile, Recipe, Request
@@ -108,6 +109,7 @@ class Replayer:
             role=self._role(exchange),
             bindings=produced.bindings(sent, operation_id, segments),
             recorded_status=exchange.response.status,
+            recorded_reason=reason_of(exchange.response),
         )
 
 

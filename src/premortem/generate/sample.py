@@ -36,9 +36,9 @@ from premortem.generate.trees import Context, tree, value_draw
 
 ROWS_MAX = 1024
 """Rows drawn at once: many enough for numpy, few enough for the processor's cache."""
-ROUNDS_MAX = 8
+ROUNDS_MAX = 4
 """Draws for one request of cases; an operation with few distinct requests ends short."""
-NEW_SHARE_MIN = 0.05
+NEW_SHARE_MIN = 0.1
 """A draw that brings a smaller share of new cases is the last: the operation has few more."""
 CREATED = 201
 NEW_NAME_LENGTH = 40

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
-from premortem.analyse import write_html, write_junit
+from premortem.analyse import active, write_html, write_junit
 from premortem.checks import Checker
 from premortem.config import Config
 from premortem.domain.run import Finding, RunSummary
@@ -20,8 +21,8 @@ def report(
 ) -> tuple[RunSummary, tuple[str, ...]]:
     """Write the report of a run as HTML and JUnit where asked; gives its summary and the files."""
     summary = store.run(run_id)
-    ignored = store.ignored()
-    findings = [f for f in store.findings(summary.id) if f.id not in ignored]
+    quiet = active(store.ignored(), date.today())
+    findings = [f for f in store.findings(summary.id) if f.id not in quiet]
     profile = store.profile(summary.profile_version)
     written: list[str] = []
     if html is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from datetime import date
+from functools import partial
 
 import msgspec
 from msgspec import Struct
@@ -14,7 +15,7 @@ from premortem.checks import Checker
 from premortem.config import Config
 from premortem.domain.run import Case, Finding, Plan, Result, RunSummary, Sequence
 from premortem.domain.traffic import Profile
-from premortem.errors import ConfigError
+from premortem.errors import ConfigError, TargetError
 from premortem.generate import isolated, replay
 from premortem.pipeline.accounts import account_cases, fresh_state
 from premortem.pipeline.generate import produce, recorded
@@ -59,6 +60,8 @@ class Reported(Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...]
     unconfirmed: tuple[Finding, ...]
     """Seen, but not again from a fresh state: shown apart, never counted as findings."""
+    trouble: str = ""
+    """Why not all that was seen could be sent again; empty: it could."""
 
 
 def prepare(plan: Plan, *, config: Config, store: Store) -> Prepared:
@@ -107,9 +110,12 @@ def prepare(plan: Plan, *, config: Config, store: Store) -> Prepared:
 def execute(
     prepared: Prepared, *, config: Config, store: Store, stop: threading.Event
 ) -> Iterator[Event | Reproducing | Reported]:
-    """Run what was prepared; the last event is Reported. Results are stored as they come.
+    """Run what was prepared; the last event is Reported. Results and findings are stored as they
+    come, the summary as soon as everything is sent.
 
-    Raises UnsafeTarget before anything is sent, TargetDown when nobody answers.
+    STOP, an interrupt or a target that breaks down while findings are reproduced ends that
+    early: the rest stays unconfirmed. Raises UnsafeTarget before anything is sent, TargetDown
+    when nobody answers.
     """
     plan = prepared.plan
     checker = Checker(prepared.profile, off=plan.checks_off)
@@ -135,26 +141,37 @@ def execute(
             collected.take(event)
             if not isinstance(event, RunEnded):
                 yield event
+        store.save_run(collected.summary)
         candidates = group(
             collected.suspicious,
             sequences=prepared.arranged.sequences,
             ignored=active(store.ignored(), date.today()),
-        )
+        )[:FINDINGS_REPRODUCED_MAX]
         findings: list[Finding] = []
         unconfirmed: list[Finding] = []
-        for index, candidate in enumerate(candidates[:FINDINGS_REPRODUCED_MAX]):
-            title = candidate.verdict.title
-            yield Reproducing(done=index, total=len(candidates), title=title)
-            finding = _reproduced(
-                candidate, line, fresh, checker, run_id=collected.run_id, config=config, stop=stop
-            )
+        trouble = ""
+        for index, candidate in enumerate(candidates):
+            again = partial(_reproduced, candidate, line, fresh, checker, collected.summary, config)
+            if trouble or stop.is_set():
+                unconfirmed.append(again(tries=0))
+                continue
+            yield Reproducing(done=index, total=len(candidates), title=candidate.title)
+            try:
+                finding = again(tries=REPRODUCTION_TRIES)
+            except (TargetError, KeyboardInterrupt) as error:
+                trouble = str(error) or "stopped by the user"
+                finding = again(tries=0)
+            if finding.reproduced:
+                store.save_findings([finding])
             (findings if finding.reproduced else unconfirmed).append(finding)
-    summary = msgspec.structs.replace(
-        collected.summary, id=collected.run_id, findings=tuple(f.id for f in findings)
-    )
-    store.save_findings(findings)
+    summary = msgspec.structs.replace(collected.summary, findings=tuple(f.id for f in findings))
     store.save_run(summary)
-    yield Reported(summary=summary, findings=tuple(findings), unconfirmed=tuple(unconfirmed))
+    yield Reported(
+        summary=summary,
+        findings=tuple(findings),
+        unconfirmed=tuple(unconfirmed),
+        trouble=trouble,
+    )
 
 
 class _Collected:
@@ -186,37 +203,38 @@ def _reproduced(
     line: Line,
     fresh: Callable[[], None],
     checker: Checker,
-    *,
-    run_id: str,
+    summary: RunSummary,
     config: Config,
-    stop: threading.Event,
+    *,
+    tries: int,
 ) -> Finding:
     """CANDIDATE sent again from a fresh state: its shortest sequence first, then all before it.
 
-    After STOP nothing is sent any more, and it stays unconfirmed.
+    With no TRIES nothing is sent, and it stays unconfirmed.
     """
     sequence, again = candidate.sequences[0], 0
-    for sequence in () if stop.is_set() else candidate.sequences:
+    for sequence in candidate.sequences if tries else ():
         again = reproduce(
             sequence,
             candidate.verdict,
             client=line,
             reset=fresh,
             checker=checker.check,
-            tries=REPRODUCTION_TRIES,
+            tries=tries,
         )
-        if again == REPRODUCTION_TRIES:
+        if again == tries:
             break
     return finding_of(
         candidate,
         sequence=sequence,
         reproduced=again,
-        tries=REPRODUCTION_TRIES,
+        tries=tries,
         curl=curl_line(
             candidate.sent.request,
             base_url=config.target.base_url,
             role=candidate.case.role,
             roles=config.roles,
         ),
-        run_id=run_id,
+        run_id=summary.id,
+        first_seen_at=summary.started_at,
     )

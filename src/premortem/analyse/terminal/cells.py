@@ -47,7 +47,7 @@ def table(*columns: str, right: Iterable[str] = (), wide: str = "") -> Table:
             justify="right" if column in numbers else "left",
             no_wrap=column in numbers,
             overflow="fold",
-            min_width=WIDE_CELLS if column == wide else None,
+            min_width=WIDE_CELLS if wide and column == wide else None,
         )
     return made
 

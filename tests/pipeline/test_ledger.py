@@ -1,0 +1,89 @@
+"""The two flows on the sample service: defects are found and attributed, and nothing else is."""
+
+from __future__ import annotations
+
+import re
+import threading
+
+import pytest
+
+from premortem import pipeline
+from premortem.domain.run import Finding, Plan
+from tests.pipeline.conftest import Project
+from tests.shared import ROOT
+
+REQUESTS = 2_000
+RATE = 250.0
+QUESTIONS = {
+    "What if a refund is issued twice?": "L08",
+    "What if a Guest approves an invoice?": "L06",
+    "What if the amount is zero?": "L05",
+}
+
+
+def defect_classes() -> dict[str, str]:
+    """Defect id -> class, from the table that was there before any check."""
+    table = (ROOT / "examples" / "ledger" / "DEFECTS.md").read_text()
+    return dict(re.findall(r"^\| (L\d\d) \| ([a-z ]+) \|", table, re.MULTILINE))
+
+
+def run(project: Project, *, seed: int = 1) -> pipeline.Reported:
+    plan = Plan(rate_per_second=RATE, duration_s=60.0, requests_max=REQUESTS, seed=seed)
+    with project.opened() as store:
+        prepared = pipeline.prepare(plan, config=project.config, store=store)
+        events = list(
+            pipeline.execute(prepared, config=project.config, store=store, stop=threading.Event())
+        )
+    assert isinstance(events[-1], pipeline.Reported)
+    return events[-1]
+
+
+def attributed(project: Project, findings: tuple[Finding, ...]) -> dict[str, list[Finding]]:
+    """Defect -> findings that fail again with it alone, and do not with none."""
+    by_defect: dict[str, list[Finding]] = {}
+    with project.opened() as store:
+        for defect in ("", *defect_classes()):
+            project.switch(*([defect] if defect else []))
+            for finding in findings:
+                if pipeline.replay_finding(finding, config=project.config, store=store):
+                    by_defect.setdefault(defect, []).append(finding)
+    return by_defect
+
+
+def test_no_finding_on_the_correct_service_and_every_request_is_accounted_for(project):
+    project.switch()
+    reported = run(project)
+    summary = reported.summary
+    assert [finding.title for finding in reported.findings] == []
+    assert summary.planned == REQUESTS
+    assert summary.planned_dynamic == 800
+    assert summary.answered + summary.faulted + summary.unknown + summary.left == summary.planned
+    assert summary.recorded_class_matched / summary.recorded_class_total >= 0.99
+
+
+def test_a_defect_of_each_class_is_found_and_every_finding_is_attributed(project):
+    project.switch(*defect_classes())
+    reported = run(project)
+    by_defect = attributed(project, reported.findings)
+    assert "" not in by_defect  # a finding that the correct service shows, too, is a false one
+    explained = {finding.id for found in by_defect.values() for finding in found}
+    assert {f.title for f in reported.findings if f.id not in explained} == set()
+    classes = {defect_classes()[defect] for defect in by_defect}
+    print(f"found: {sorted(by_defect)}, of classes {sorted(classes)}")
+    assert classes == set(defect_classes().values())
+
+
+@pytest.mark.parametrize(("question", "defect"), QUESTIONS.items())
+def test_a_question_ends_as_finding_on_the_defective_service_and_regression_on_the_correct_one(
+    project, question, defect
+):
+    outcomes = {}
+    for state, defects in (("correct", ()), ("defective", (defect,))):
+        project.switch(*defects)
+        with project.opened() as store:
+            events = list(pipeline.ask(question, config=project.config, store=store))
+        asked = events[-1]
+        assert isinstance(asked, pipeline.Asked)
+        outcomes[state] = asked.verdicts[0].outcome
+        assert asked.files
+    assert outcomes == {"correct": "regression", "defective": "finding"}
