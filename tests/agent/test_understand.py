@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from premortem.agent.failure_modes import FAILURE_MODES
+from premortem.agent.index import Index
 from premortem.agent.understand import PROMPT_CHARACTERS_MAX, understand
 from premortem.errors import InputError
 from premortem.learn import learn_profile, load_spec
@@ -22,12 +23,18 @@ ROWS += [(row["service"], row) for row in TABLE["later"]]
 @cache
 def profile_of(service, ledger_spec):
     path = ledger_spec if service == "ledger" else shared(f"targets/{service}/openapi.json.gz")
-    return learn_profile(lambda: iter(()), spec=load_spec(path), now=0.0)
+    profile = learn_profile(lambda: iter(()), spec=load_spec(path), now=0.0)
+    return profile, Index(profile)
+
+
+def ask(prompt, service, ledger_spec, roles=TABLE["roles"]):
+    profile, index = profile_of(service, ledger_spec)
+    return understand(prompt, profile, roles=roles, index=index)
 
 
 @pytest.mark.parametrize(("service", "row"), ROWS, ids=[f"{s}: {r['ask']}" for s, r in ROWS])
 def test_a_question_is_understood(service, row, ledger_spec):
-    found = understand(row["ask"], profile_of(service, ledger_spec), roles=TABLE["roles"])
+    found = ask(row["ask"], service, ledger_spec)
     among = found.operation_ids if row.get("among") else found.operation_ids[:1]
     assert row["operation"] in among
     assert found.failure_mode == row["mode"]
@@ -38,7 +45,7 @@ def test_a_question_is_understood(service, row, ledger_spec):
 @pytest.mark.parametrize("prompt", TABLE["nothing"])
 def test_what_nothing_fits_is_an_error_that_offers_what_is_known(service, prompt, ledger_spec):
     with pytest.raises(InputError) as caught:
-        understand(prompt, profile_of(service, ledger_spec), roles=TABLE["roles"])
+        ask(prompt, service, ledger_spec)
     assert all(mode.name in str(caught.value) for mode in FAILURE_MODES)
 
 
@@ -63,8 +70,7 @@ def test_roles_that_only_the_traffic_shows_are_known():
 
 
 def test_a_role_to_which_something_is_done_is_not_the_one_who_acts(ledger_spec):
-    profile = profile_of("directus", ledger_spec)
-    found = understand("What if a user is deleted twice?", profile, roles=["User", "Guest"])
+    found = ask("What if a user is deleted twice?", "directus", ledger_spec, ["User", "Guest"])
     assert (found.failure_mode, found.role) == ("duplicate", "")
     assert found.operation_ids[0] == "DELETE /users/{id}"
 

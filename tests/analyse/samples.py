@@ -139,7 +139,7 @@ def summary(**changes: Any) -> RunSummary:
     return RunSummary(**{**values, **changes})
 
 
-def profile() -> Profile:
+def operations() -> tuple[OperationProfile, ...]:
     make = Operation(method="POST", template="/invoices")
     read = Operation(method="GET", template="/invoices/{invoice_id}")
     pay = Operation(method="POST", template="/invoices/{invoice_id}/pay")
@@ -160,7 +160,7 @@ def profile() -> Profile:
         distinct=2,
         enumeration=True,
     )
-    operations = (
+    return (
         OperationProfile(
             operation=make,
             count=300,
@@ -190,18 +190,21 @@ def profile() -> Profile:
             operation=Operation(method="DELETE", template="/invoices/{invoice_id}"), count=0
         ),
     )
+
+
+def profile() -> Profile:
     return Profile(
         version="0123456789ab",
         created_at=0.0,
         exchanges=480,
         sessions=12,
         origins=("http://prod.example",),
-        operations=operations,
+        operations=operations(),
         links=(
             Link(
-                producer=make.id,
+                producer=MAKE,
                 select=body_place("id"),
-                consumer=read.id,
+                consumer=READ,
                 place=Place(part="path", name="invoice_id"),
                 support=118,
                 confidence=0.98,

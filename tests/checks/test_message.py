@@ -94,7 +94,7 @@ def test_nothing_to_say_is_survived(body):
     ["<" * 100_000, "<head" * 30_000, "A" * 100_000, "A." * 50_000, "[" * 100_000, "a\n" * 50_000],
 )
 def test_hostile_bodies_take_no_time(body):
-    started = time.perf_counter()
+    started = time.process_time()
     for media_type in ("text/html", "text/plain", "application/json"):
         assert len(says(body, media_type)) <= LINE_CHARS_MAX
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2

@@ -84,6 +84,6 @@ def test_a_value_is_not_taken_out_of_the_middle_of_a_word():
 
 @pytest.mark.parametrize("text", ["a" * 5000, "_" * 5000, "'" * 5000, "<" * 5000, "a@" * 2500])
 def test_hostile_messages_take_no_time(text):
-    started = time.perf_counter()
+    started = time.process_time()
     normalise(text)
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5

@@ -9,6 +9,7 @@ import pytest
 
 from premortem import pipeline
 from premortem.domain.run import Finding, Plan
+from premortem.domain.tokens import MARK
 from tests.pipeline.conftest import Project
 from tests.shared import ROOT
 
@@ -44,8 +45,9 @@ def attributed(project: Project, findings: tuple[Finding, ...]) -> dict[str, lis
     with project.opened() as store:
         for defect in ("", *defect_classes()):
             project.switch(*([defect] if defect else []))
-            for finding in findings:
-                if pipeline.replay_finding(finding, config=project.config, store=store):
+            again = pipeline.replay_findings(findings, config=project.config, store=store)
+            for finding, failed in zip(findings, again, strict=True):
+                if failed:
                     by_defect.setdefault(defect, []).append(finding)
     return by_defect
 
@@ -87,3 +89,17 @@ def test_a_question_ends_as_finding_on_the_defective_service_and_regression_on_t
         outcomes[state] = asked.verdicts[0].outcome
         assert asked.files
     assert outcomes == {"correct": "regression", "defective": "finding"}
+
+
+def test_what_a_login_answered_is_not_stored(project):
+    project.switch()
+    with project.opened() as store:
+        stored = store.results(run(project).summary.id)
+    answers = [
+        result.sent.response.body
+        for result in stored
+        if result.case.operation_id == "POST /login" and result.outcome == "answered"
+    ]
+    tokens = [match for body in answers for match in re.findall(rb'"token":"([^"]+)"', body)]
+    assert tokens
+    assert all(token.startswith(MARK.encode()) for token in tokens)

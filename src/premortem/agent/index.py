@@ -71,6 +71,8 @@ class Scored(Struct, frozen=True, kw_only=True):
     matched: frozenset[str]
     at_head: bool
     """One of them names the last literal segment."""
+    verb: float
+    """Positive: the method does what a verb says; 0: no verb says anything."""
     number: float
     """Positive: one thing meant and one taken, or many and many; negative: not so."""
 
@@ -120,7 +122,8 @@ class Index:
                 matched.add(word)
         score -= _UNSAID_HEAD * self._unsaid(entry.head, asked.words)
         score -= _UNSAID_CONTEXT * self._unsaid(entry.context, asked.words)
-        score += _verb_score(entry.operation.operation.method, asked)
+        verb = _verb_score(entry.operation.operation.method, asked)
+        score += verb
         number = _number_score(entry, asked)
         score += number
         score += _SEEN * math.log1p(entry.operation.count)
@@ -129,6 +132,7 @@ class Index:
             score=score,
             matched=frozenset(matched),
             at_head=bool(matched & set(entry.head)),
+            verb=verb if asked.classes else 0.0,
             number=number,
         )
 

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from premortem.agent.inputs import resolved, types_of
-from premortem.domain.run import Binding, Case, Origin
+from premortem.domain.run import SAFE_METHODS, Binding, Case, Origin
 from premortem.domain.template import encode_segment, parameter_names, split_path, split_template
 from premortem.domain.traffic import Exchange, OperationProfile, Profile, Recipe, Request
 from premortem.generate.replay import recipe_cases
@@ -80,7 +80,23 @@ def _neighbours(operation: OperationProfile, profile: Profile) -> list[Operation
         and other.id != operation.id
         and tuple(map(_shape, split_template(other.operation.template)[: len(stem)])) == stem
     ]
-    return sorted(alike, key=lambda o: (o.operation.method == "DELETE", -o.count))
+    safe = operation.operation.method in SAFE_METHODS
+
+    def likeness(other: OperationProfile) -> tuple[bool, bool, int, int]:
+        # Who may read a thing may not change it: its own kind of neighbour knows better who may,
+        # and the nearer the better.
+        kind = (other.operation.method in SAFE_METHODS) == safe
+        shared = _shared(operation.operation.template, other.operation.template)
+        return (other.operation.method == "DELETE", not kind, -shared, -other.count)
+
+    return sorted(alike, key=likeness)
+
+
+def _shared(template: str, other: str) -> int:
+    """Segments that the two templates begin with alike."""
+    pairs = zip(split_template(template), split_template(other), strict=False)
+    same = [_shape(mine) == _shape(theirs) for mine, theirs in pairs]
+    return (*same, False).index(False)
 
 
 def _upto_last_parameter(template: str) -> tuple[str, ...]:

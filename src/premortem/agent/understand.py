@@ -69,14 +69,22 @@ class _Read(Struct, frozen=True, kw_only=True):
     modes: tuple[ModeName, ...]
 
 
-def understand(prompt: str, profile: Profile, *, roles: Collection[str] = ()) -> Understanding:
+def understand(
+    prompt: str,
+    profile: Profile,
+    *,
+    roles: Collection[str] = (),
+    index: Index | None = None,
+) -> Understanding:
     """What PROMPT asks about; ROLES are the configured ones beside those in PROFILE.
+
+    INDEX: of PROFILE, where many questions are asked about one.
 
     Raises InputError when it is empty or too long, names no failure mode, or fits no operation;
     the message says what was understood and offers what comes nearest.
     """
     text = checked(prompt)
-    index = Index(profile)
+    index = index or Index(profile)
     read = _read(text, profile, roles, index)
     mode = _mode(read, index)
     candidates, field = _candidates(read, mode, index)
@@ -322,12 +330,18 @@ def _best(
         return about[:OPERATIONS_MAX]  # only a field is named: every operation that has it
     floor = about[0].score * SHARE_OF_BEST if about[0].score > 0 else about[0].score - 3
     first = about[0]
-    alike = [
-        s
-        for s in about
-        if s.matched >= first.matched and s.at_head >= first.at_head and s.number >= first.number
-    ]
+    alike = [s for s in about if _means_as_much(s, first)]
     return [s for s in alike if s.score >= floor][:OPERATIONS_MAX]
+
+
+def _means_as_much(scored: Scored, first: Scored) -> bool:
+    """Whether it explains all that the best one does: the words, the verb, one or many."""
+    return (
+        scored.matched >= first.matched
+        and scored.at_head >= first.at_head
+        and scored.number >= first.number
+        and (scored.verb >= first.verb / 2 or first.verb <= 0)
+    )
 
 
 def _is_about(scored: Scored, index: Index, read: _Read) -> bool:

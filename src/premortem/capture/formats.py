@@ -25,6 +25,7 @@ RANDOM_LENGTH_MIN = 30
 """Of letters and digits: KSUID, ULID, CUID, nanoid and Stripe ids have 20 to 28."""
 RANDOM_LENGTH_MAX = 4096
 """Longer ones are content: an encoded file, a proof, a key nobody types."""
+WORD_LENGTH_MIN = 4
 SAMPLE_LENGTH = 80
 """Characters that tell words from random ones."""
 NATURAL_MIN = 0.5
@@ -61,19 +62,22 @@ _ISSUED = {
     "EAA": r"[A-Za-z0-9]{40,}",
     "ATATT": r"[\w=-]{40,}",
     "PMAK-": r"[0-9a-f]{24}-[0-9a-f]{34}",
+    "$argon2": r"(?:id|i|d)\$[^\s\"'\\]{30,}",
+    "$2a$|$2b$|$2y$": r"\d\d\$[./A-Za-z0-9]{53}",
+    "pbkdf2_sha256$": r"\d+\$[^\s\"'\\]{20,}",
     ":AA": r"[\w-]{33}(?![\w-])",  # Telegram; its number before the colon is no secret
 }
 """Credentials that their issuers made recognisable: how they begin -> how they go on."""
 _KNOWN = {
     # the look-behind stands after the literal, which keeps the search for the literal fast
     head: re.compile(
-        re.escape(head) + ("" if head[0] == ":" else f"(?<![A-Za-z0-9]{re.escape(head)})") + rest,
+        re.escape(head) + ("" if head[0] in ":$" else f"(?<![A-Za-z0-9]{re.escape(head)})") + rest,
         re.ASCII,
     )
     for heads, rest in _ISSUED.items()
     for head in heads.split("|")
 }
-CUT_MARKS = ("SG.", "hvs.", "ya29.", "vault:v1:", ":AA")
+CUT_MARKS = ("SG.", "hvs.", "ya29.", "vault:v1:", "$argon2", "$2", "pbkdf2_sha256$", ":AA")
 """Heads that a run of letters and digits does not contain."""
 _TWILIO = re.compile(r"(?:SK|AC|:AA)[0-9a-f]{32}")
 HOOK = re.compile(
@@ -259,14 +263,13 @@ def looks_random(run: str) -> bool:
     segments = [part for part in _SEPARATORS.split(rest) if part]
     if any(len(s) >= HEX_LENGTH_MIN and _HEX.fullmatch(s) and _mixed(s) for s in segments):
         return True
-    shares = [_natural_share(part) for part in segments]
-    plain = "".join(segments)
-    if min(shares) >= NATURAL_MIN or _HEX.fullmatch(plain):
+    strange = [part for part in segments if _natural_share(part) < NATURAL_MIN]
+    if not strange:
         return False
-    pairs = sum(len(part) - 1 for part in segments)
-    good = sum(s * (len(part) - 1) for s, part in zip(shares, segments, strict=True))
-    if good >= NATURAL_MIN * pairs:
-        plain = max((p for s, p in zip(shares, segments, strict=True) if s < NATURAL_MIN), key=len)
+    # whole words beside the random parts say nothing; short ones may be random by chance
+    plain = "".join(part for part in segments if part in strange or not _is_word(part))
+    if _HEX.fullmatch(plain):
+        return False  # shorter than the hashes above
     shortest = RUN_LENGTH_MIN if _marked_base64(run, segments) else RANDOM_LENGTH_MIN
     return len(plain) >= shortest and _entropy(plain) >= ENTROPY_BITS_MIN
 
@@ -291,10 +294,14 @@ def _mixed(text: str) -> bool:
 
 def _natural_share(text: str) -> float:
     """The share of TEXT's neighbouring characters that is common in words and numbers."""
-    if len(text) < 4 or text.isdigit():
+    if len(text) < WORD_LENGTH_MIN or text.isdigit():
         return 1.0
     lower = text[:SAMPLE_LENGTH].lower()
     return sum(map(_COMMON_PAIRS.__contains__, map(add, lower, lower[1:]))) / (len(lower) - 1)
+
+
+def _is_word(text: str) -> bool:
+    return len(text) >= 7 and text.isalpha()
 
 
 def _entropy(text: str) -> float:

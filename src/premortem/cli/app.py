@@ -28,16 +28,23 @@ def _said(value: object) -> str | None:
 app = App(
     name="premortem",
     version=__version__,
-    help_format="markdown",
+    help_format="plaintext",
     default_parameter=Parameter(negative=(), show_default=_said),
     suppress_keyboard_interrupt=False,
     help="""Ask what could go wrong before it does.
 
-Premortem learns from a service's production requests and from your what-if questions, creates
-the tests that are missing, and runs them.
+Premortem learns from a service's production requests and from your what-if
+questions, creates the tests that are missing, and runs them.
 
-The usual road: **init**, **doctor**, **capture**, **learn**, **plan build**, **run**, **report**;
-and **ask** at any time after learn.
+The usual road, from a folder of your own:
+
+    premortem init                         then name your service in the file
+    premortem doctor                       what is missing, and how to mend it
+    premortem capture har recording.har    take traffic in, redacted
+    premortem learn                        learn from it
+    premortem plan build                   say what to run
+    premortem run plan.toml                run it: what broke
+    premortem ask "What if ...?"           a question becomes a scenario
 
 Exit codes: 0 clean, 1 findings, 2 could not run, 130 stopped by Ctrl-C.
 """,

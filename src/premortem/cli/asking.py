@@ -27,11 +27,14 @@ def register(app: App) -> None:
 
 
 def ask(*question: str, no_run: bool = False, common: Common = COMMON) -> int:
-    """Turn a what-if question into a scenario, run it, and write it as a .feature file.
+    """Turn a what-if question into a scenario, run it, write it as a .feature file.
 
-    The scenario runs several times from a fresh state, and against injected faults: it ends as
-    **regression** (stable green, and red when the service misbehaves), **finding** (stable red:
-    perhaps the bug itself; a person rules; exit 1) or **junk** (kept out, with the reason).
+    The scenario runs several times from a fresh state, and against injected faults.
+    It ends as one of these:
+
+    regression   stable green, and red when the service misbehaves
+    finding      stable red: perhaps the bug itself; a person rules (exit 1)
+    junk         kept out, with the reason
 
     For example:
 

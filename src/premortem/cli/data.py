@@ -58,11 +58,12 @@ def register(app: App) -> None:
 
 
 def har(files: list[Path], /, *, common: Common = COMMON) -> int:
-    """Import HAR 1.2 recordings (plain or gzip) of browsers, proxies and client libraries.
+    """Import HAR 1.2 recordings, plain or gzip.
 
-    Only the target's host is kept, unless `hosts` under [capture] says otherwise. Credentials
-    and personal data are replaced before anything is stored. Importing a file twice adds nothing;
-    what is left out or malformed is counted and said.
+    Browsers, proxies and client libraries save them ("save all as HAR").
+    Only the target's host is kept, unless hosts under [capture] says otherwise.
+    Credentials and personal data are replaced before anything is stored. Importing
+    a file twice adds nothing; what is left out or malformed is counted and said.
 
     For example:
 
@@ -107,8 +108,8 @@ def _print_captured(report: Captured) -> None:
 def learn(*, spec: Path | None = None, common: Common = COMMON) -> int:
     """Learn operations, shapes, values, links and timing from the captured traffic.
 
-    Without a specification everything is learned from traffic alone; with one, its operations
-    and schemas hold, and traffic adds what it cannot know.
+    Without a specification everything is learned from traffic alone; with one, its
+    operations and schemas hold, and traffic adds what it cannot know.
 
     For example:
 
@@ -148,13 +149,15 @@ def generate(
     out_file: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
     common: Common = COMMON,
 ) -> int:
-    """Create cases from the latest profile, validated; the same seed gives the same cases.
+    """Create validated cases from the latest profile; sends nothing.
 
-    Sends nothing: to look at cases, or to feed other tools. A plan makes its own.
+    To look at cases, or to feed other tools; a plan makes its own. The same seed
+    gives the same cases.
 
     For example:
 
-        premortem generate --count 500 --operation 'POST /invoices' --out cases.jsonl
+        premortem generate --count 500 --out cases.jsonl
+        premortem generate --count 20 --operation 'POST /invoices' --source mutate
 
     Parameters
     ----------
@@ -162,9 +165,9 @@ def generate(
         How many; requests that only bring a case into its state come on top.
     source
         Weights: sample makes requests like production's, mutate breaks one constraint each,
-        replay takes production's own, e.g. `replay=100`.
+        replay takes production's own, e.g. replay=100.
     operation
-        Only this one (`POST /invoices`); may be repeated.
+        Only this one (POST /invoices); may be repeated.
     seed
         Seed of everything random.
     out_file
@@ -313,9 +316,9 @@ def traffic(
     host
         Only this host.
     path
-        Only paths that match this glob, e.g. `/invoices/*`.
+        Only paths that match this glob, e.g. /invoices/*.
     status
-        Only this status or class, e.g. `404` or `4xx`.
+        Only this status or class, e.g. 404 or 4xx.
     role
         Only this role.
     limit
@@ -340,7 +343,7 @@ def traffic(
 
 
 def profile(operation: str = "", /, *, version: str = "latest", common: Common = COMMON) -> int:
-    """Show what was learned: operations, roles, parameters, links; or one operation in depth.
+    """Show what was learned about the API, or one operation of it in depth.
 
     For example:
 
@@ -349,7 +352,7 @@ def profile(operation: str = "", /, *, version: str = "latest", common: Common =
     Parameters
     ----------
     operation
-        Operation id, or a part of one that fits only it, e.g. `POST /invoices`.
+        Operation id, or a part of one that fits only it, e.g. POST /invoices.
     version
         Profile version; default: the latest.
     """
@@ -373,7 +376,7 @@ def cases(
     limit: Rows = ROWS_SHOWN,
     common: Common = COMMON,
 ) -> int:
-    """List cases of `premortem generate`, newest first, or show one with what comes before it.
+    """List generated cases, newest first, or show one with what comes before it.
 
     For example:
 

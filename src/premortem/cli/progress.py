@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 
-from premortem.cli.context import err
+from premortem.cli.context import err, warn
 from premortem.pipeline import Reproducing
 from premortem.run import Paused, Tick
 
@@ -76,7 +77,7 @@ def run_progress(planned: int, *, quiet: bool) -> Iterator[Callable[[object], No
                     visible=True,
                     completed=event.done,
                     total=event.total,
-                    detail=event.title[:60],
+                    detail=escape(event.title[:60]),
                 )
 
         yield show
@@ -87,11 +88,11 @@ LOG_EVERY_S = 5
 
 def _log_line(event: object) -> None:
     if isinstance(event, Tick) and round(event.elapsed_s) % LOG_EVERY_S == 0:
-        err.print(f"  {event.sent:,}/{event.planned:,} sent, {_spelled(event)}", markup=False)
+        warn(f"  {event.sent:,}/{event.planned:,} sent, {_spelled(event)}")
     elif isinstance(event, Paused):
-        err.print(f"  paused {event.pause_s:.0f} s: the target answered {event.status}")
+        warn(f"  paused {event.pause_s:.0f} s: the target answered {event.status}")
     elif isinstance(event, Reproducing):
-        err.print(f"  reproducing {event.done + 1}/{event.total}: {event.title}", markup=False)
+        warn(f"  reproducing {event.done + 1}/{event.total}: {event.title}")
 
 
 def _spelled(tick: Tick) -> str:

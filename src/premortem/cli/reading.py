@@ -44,7 +44,7 @@ def findings(
     all_runs: bool = False,
     common: Common = COMMON,
 ) -> int:
-    """List the findings of the latest run, or show one with its evidence and a curl line.
+    """List the findings of the latest run, or show one with its evidence.
 
     For example:
 
@@ -95,11 +95,12 @@ def ignore(
     undo: bool = False,
     common: Common = COMMON,
 ) -> int:
-    """Do not report FINDING again: it is known, or right as it is. --undo takes it back.
+    """Do not report FINDING again: it is known, or right as it is.
 
     For example:
 
-        premortem ignore 83da --reason "as agreed with accounting" --until 2027-01-31
+        premortem ignore 83da --reason "as agreed" --until 2027-01-31
+        premortem ignore 83da --undo
 
     Parameters
     ----------
@@ -138,7 +139,7 @@ def report(
     run_id: RunId = "latest",
     common: Common = COMMON,
 ) -> int:
-    """Report the latest run: in the terminal, as a self-contained HTML page, as JUnit XML.
+    """Report a run: in the terminal, as a self-contained HTML page, as JUnit XML.
 
     For example:
 
@@ -170,7 +171,9 @@ def report(
 
 
 def replay(finding: str, /, *, common: Common = COMMON) -> int:
-    """Send a finding's sequence again from a fresh state: FAILED (exit 1) or FIXED (exit 0).
+    """Send a finding again from a fresh state: FAILED (exit 1) or FIXED (exit 0).
+
+    What comes before it in its sequence goes first.
 
     For example:
 

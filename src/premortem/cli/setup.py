@@ -8,7 +8,15 @@ from pathlib import Path
 
 from cyclopts import App, Group
 
-from premortem.cli.context import COMMON, EXIT_CLEAN, EXIT_FAILED, Common, print_json, say
+from premortem.cli.context import (
+    COMMON,
+    EXIT_CLEAN,
+    EXIT_FAILED,
+    Common,
+    find_config,
+    print_json,
+    say,
+)
 from premortem.config import FILE_NAME
 from premortem.errors import ConfigError
 from premortem.pipeline.doctor import examine
@@ -64,10 +72,12 @@ _MARKS = {"ok": ("ok   ", "green"), "note": ("note ", "yellow"), "wrong": ("wron
 def doctor(*, common: Common = COMMON) -> int:
     """Say what is missing or wrong, and how to mend it. Exit 2 if something is wrong.
 
-    Looks at premortem.toml, the store and its key, the specification, the roles' variables, and
-    whether the target answers: one GET of its `ready` path is all that is sent.
+    Looks at premortem.toml, the store and its key, the specification, the roles'
+    variables, and whether the target answers: one GET of its ready path is all
+    that is sent.
     """
-    diagnoses = list(examine(common.load, python=sys.version_info[:3]))
+    file = common.config or find_config(Path.cwd())
+    diagnoses = list(examine(common.load, file=file, python=sys.version_info[:3]))
     if common.json:
         print_json(diagnoses)
     else:

@@ -93,8 +93,9 @@ def build(
 ) -> int:
     """Write a plan: how much, how fast, and which part of it is generated.
 
-    planned = rate x duration; of these, the dynamic share is generated and the rest replays
-    production with live ids. The file explains its keys; change it as you like.
+    planned = rate x duration; of these, the dynamic share is generated and the rest
+    replays production with live ids. The file explains its keys; change it as you
+    like.
 
     For example:
 
@@ -114,7 +115,7 @@ def build(
         Weights of the generated part: sample makes requests like production's, mutate breaks
         one constraint each.
     operation
-        Only this operation (`POST /invoices`); may be repeated.
+        Only this operation (POST /invoices); may be repeated.
     seed
         Seed of everything random.
     safe_methods
@@ -235,10 +236,10 @@ def run(
     update_baseline: bool = False,
     common: Common = COMMON,
 ) -> int:
-    """Run PLAN. Exit 0 clean, 1 on findings, 2 if it could not run, 130 if Ctrl-C stopped it.
+    """Run PLAN. Exit 0 clean, 1 on findings, 2 if it could not run.
 
-    What fails is sent again from a fresh state; only what fails again is a finding. Ctrl-C stops
-    within a second and keeps every result.
+    What fails is sent again from a fresh state; only what fails again is a finding.
+    Ctrl-C stops within a second and keeps every result.
 
     In CI, with premortem.baseline.json committed:
 
@@ -247,11 +248,11 @@ def run(
     Parameters
     ----------
     plan
-        The plan file; `premortem plan build` writes one.
+        The plan file; premortem plan build writes one.
     dry_run
         Prepare and check everything, send nothing.
     fail_on
-        Exit 1 on `any` finding, only on `new` ones (not in the baseline, not ignored), or `never`.
+        Exit 1 on any finding, only on new ones (not in the baseline, not ignored), or never.
     baseline
         Findings known before; without the file all are new.
     update_baseline

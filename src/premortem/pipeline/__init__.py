@@ -5,7 +5,7 @@ from premortem.pipeline.capture import Captured, capture
 from premortem.pipeline.doctor import Diagnosis, examine
 from premortem.pipeline.generate import Generated, produce, recorded
 from premortem.pipeline.learn import learn
-from premortem.pipeline.report import replay_finding, report
+from premortem.pipeline.report import replay_finding, replay_findings, report
 from premortem.pipeline.run import Prepared, Reported, Reproducing, execute, prepare
 
 __all__ = [
@@ -27,5 +27,6 @@ __all__ = [
     "produce",
     "recorded",
     "replay_finding",
+    "replay_findings",
     "report",
 ]

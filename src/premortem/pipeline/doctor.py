@@ -33,8 +33,13 @@ class Diagnosis(Struct, frozen=True, kw_only=True):
     mend: str = ""
 
 
-def examine(load: Callable[[], Config], *, python: tuple[int, ...]) -> Iterator[Diagnosis]:
-    """Look at everything a run needs. Sends one request: to the target's `ready` path."""
+def examine(
+    load: Callable[[], Config], *, file: Path | None, python: tuple[int, ...]
+) -> Iterator[Diagnosis]:
+    """Look at everything a run needs. Sends one request: to the target's `ready` path.
+
+    FILE is what LOAD reads; None: there is none, and LOAD gives the built-in defaults.
+    """
     version = ".".join(map(str, python))
     if python >= PYTHON_MIN:
         yield Diagnosis(subject="python", state="ok", detail=version)
@@ -45,14 +50,17 @@ def examine(load: Callable[[], Config], *, python: tuple[int, ...]) -> Iterator[
     try:
         config = load()
     except PremortemError as error:
+        yield Diagnosis(subject="configuration", state="wrong", detail=str(error))
+        return
+    if file is None:
         yield Diagnosis(
             subject="configuration",
             state="wrong",
-            detail=str(error),
-            mend="`premortem init` writes a commented one",
+            detail="there is no premortem.toml here or in a folder above",
+            mend="premortem init writes a commented one",
         )
-        return
-    yield Diagnosis(subject="configuration", state="ok", detail=config.directory)
+    else:
+        yield Diagnosis(subject="configuration", state="ok", detail=str(file))
     yield _store(config)
     yield from _target(config)
     yield from _roles(config.roles)
@@ -75,12 +83,10 @@ def _store(config: Config) -> Diagnosis:
             store.integrity()
             profiles = len(store.profiles())
     except PremortemError as error:
-        return Diagnosis(
-            subject="store", state="wrong", detail=str(error), mend="see what the message names"
-        )
+        return Diagnosis(subject="store", state="wrong", detail=str(error))
     detail = (
-        f"{stats.path}: {stats.exchanges:,} exchanges, {profiles} profiles, "
-        f"{stats.bytes / 1e6:.1f} MB, intact"
+        f"{stats.path}: {stats.exchanges:,} exchanges, {profiles} "
+        f"profile{'' if profiles == 1 else 's'}, {stats.bytes / 1e6:.1f} MB, intact"
     )
     mend = "" if profiles else "premortem capture har FILE; premortem learn"
     return Diagnosis(subject="store", state="ok", detail=detail, mend=mend)
@@ -102,8 +108,7 @@ def _target(config: Config) -> Iterator[Diagnosis]:
         asyncio.run(probe())
         yield Diagnosis(subject="target", state="ok", detail=f"{target.base_url} answers")
     except PremortemError as error:
-        mend = "start it, or mend [target]"
-        yield Diagnosis(subject="target", state="wrong", detail=str(error), mend=mend)
+        yield Diagnosis(subject="target", state="wrong", detail=str(error))
     if not target.disposable:
         yield Diagnosis(
             subject="target",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from premortem.domain.run import Finding, RunSummary
 from premortem.pipeline.accounts import account_cases, fresh_state
 from premortem.pipeline.generate import recorded
 from premortem.run import reproduce
-from premortem.send.line import open_line
+from premortem.send.line import Line, open_line
 from premortem.store import Store
 
 
@@ -43,17 +45,33 @@ def report(
 
 def replay_finding(finding: Finding, *, config: Config, store: Store, tries: int = 1) -> int:
     """Send FINDING's sequence from a fresh state; how often of TRIES it failed the same way."""
-    profile = store.profile(store.run(finding.run_id).profile_version)
-    accounts = account_cases(
-        profile, recorded(store, profile), config=config, redaction_key=store.redaction_key
-    )
-    with open_line(config, redaction_key=store.redaction_key) as line:
-        line.wait_ready()
-        return reproduce(
-            finding.sequence,
-            finding.verdict,
-            client=line,
-            reset=fresh_state(line, accounts),
-            checker=Checker(profile).check,
-            tries=tries,
-        )
+    return next(replay_findings([finding], config=config, store=store, tries=tries))
+
+
+def replay_findings(
+    findings: Iterable[Finding], *, config: Config, store: Store, tries: int = 1
+) -> Iterator[int]:
+    """`replay_finding` of each of FINDINGS, which all come from one run."""
+    line: Line | None = None
+    with ExitStack() as stack:
+        for finding in findings:
+            if line is None:
+                profile = store.profile(store.run(finding.run_id).profile_version)
+                accounts = account_cases(
+                    profile,
+                    recorded(store, profile),
+                    config=config,
+                    redaction_key=store.redaction_key,
+                )
+                line = stack.enter_context(open_line(config, redaction_key=store.redaction_key))
+                line.wait_ready()
+                checker = Checker(profile)
+                reset = fresh_state(line, accounts)
+            yield reproduce(
+                finding.sequence,
+                finding.verdict,
+                client=line,
+                reset=reset,
+                checker=checker.check,
+                tries=tries,
+            )

@@ -11,9 +11,10 @@ import msgspec
 from msgspec import Struct
 
 from premortem.analyse import Candidate, active, curl_line, finding_of, group
+from premortem.capture import Redactor
 from premortem.checks import Checker
 from premortem.config import Config
-from premortem.domain.run import Case, Finding, Plan, Result, RunSummary, Sequence
+from premortem.domain.run import Case, Finding, Plan, Result, RunSummary, Sent, Sequence
 from premortem.domain.traffic import Profile
 from premortem.errors import ConfigError, TargetError
 from premortem.generate import isolated, replay
@@ -129,7 +130,8 @@ def execute(
         line.wait_ready()
         fresh = fresh_state(line, prepared.accounts)
         fresh()
-        collected = _Collected(store)
+        redactor = Redactor(store.redaction_key, config.redact)
+        collected = _Collected(store, redactor)
         for event in run_plan(
             prepared.arranged,
             plan,
@@ -162,6 +164,8 @@ def execute(
                 trouble = str(error) or "stopped by the user"
                 finding = again(tries=0)
             if finding.reproduced:
+                sent = without_secrets(finding.sent, redactor)
+                finding = msgspec.structs.replace(finding, sent=sent)
                 store.save_findings([finding])
             (findings if finding.reproduced else unconfirmed).append(finding)
     summary = msgspec.structs.replace(collected.summary, findings=tuple(f.id for f in findings))
@@ -174,11 +178,18 @@ def execute(
     )
 
 
+def without_secrets(sent: Sent, redactor: Redactor) -> Sent:
+    """SENT as it may be stored: an answer to a login holds a live token."""
+    response = redactor.response(sent.response) if sent.response is not None else None
+    return msgspec.structs.replace(sent, request=redactor.request(sent.request), response=response)
+
+
 class _Collected:
     """Stores results as they come and keeps the suspicious ones for grouping."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, redactor: Redactor) -> None:
         self._store = store
+        self._redactor = redactor
         self._passing = 0
         self.run_id = ""
         self.suspicious: list[Result] = []
@@ -195,7 +206,11 @@ class _Collected:
             passed = passed[: PASSING_STORED_MAX - self._passing]
             self._passing += len(passed)
             self.suspicious += failed[: SUSPICIOUS_MAX - len(self.suspicious)]
-            self._store.save_results(self.run_id, failed + passed)
+            kept = [
+                msgspec.structs.replace(r, sent=without_secrets(r.sent, self._redactor))
+                for r in failed + passed
+            ]
+            self._store.save_results(self.run_id, kept)
 
 
 def _reproduced(
