@@ -38,10 +38,10 @@ lint: $(INSTALLED)
 	@$(BIN)/lint-imports --no-cache
 
 test: lint
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not quality"
 
-quality: $(INSTALLED)
-	@$(BIN)/python -m pytest tests/quality -s
+quality: $(INSTALLED) targets
+	@$(BIN)/python -m pytest -m quality -s
 
 bench: $(INSTALLED)
 	@for file in benches/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done

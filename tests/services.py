@@ -74,15 +74,21 @@ def ledger(*, defects: str = "", port: int = 0) -> Iterator[str]:
 
 
 @contextmanager
-def kinto(*, port: int = 0) -> Iterator[str]:
-    """A fresh Kinto with its memory backend; skips where `make targets` was not run."""
+def kinto(directory: Path) -> Iterator[str]:
+    """A fresh Kinto with its memory backend; skips where `make targets` was not run.
+
+    Its settings, with the plugin that empties it on request, are written into DIRECTORY.
+    """
     program = ROOT / ".build" / "kinto" / "bin" / "kinto"
     if not program.exists():
         pytest.skip("Kinto is not installed; run `make targets`")
-    port = port or free_port()
+    port = free_port()
     base = f"http://127.0.0.1:{port}"
-    settings = shared("targets/kinto/kinto.ini")
+    accounts = "                 kinto.plugins.accounts\n"
+    flush = accounts + accounts.replace("accounts", "flush")
+    settings = directory / "kinto.ini"
+    settings.write_text(shared("targets/kinto/kinto.ini").read_text().replace(accounts, flush))
     command = [str(program), "start", "--ini", str(settings), "--port", str(port)]
     ready = f"{base}/v1/__heartbeat__"
-    with running(command, cwd=ROOT, ready=ready, KINTO_INI=str(settings)):
+    with running(command, cwd=directory, ready=ready, KINTO_INI=str(settings)):
         yield base

@@ -74,7 +74,9 @@ def _quote(text: str) -> str:
 
 def text_of(value: Any) -> str:
     """How VALUE stands in a path, query or form: strings as they are, the rest as JSON."""
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    if isinstance(value, str):
+        return value
+    return str(value) if type(value) is int else msgspec.json.encode(value).decode()
 
 
 def readings(text: str) -> tuple[Any, ...]:

@@ -17,6 +17,8 @@ from premortem.domain.traffic import Document
 
 BRANCHES_MAX = 16
 """Alternatives looked at of one schema."""
+MEMBERS_MAX = 1000
+"""Properties of one shape that are remembered."""
 REFERENCES_MAX = 32
 """References followed in a row."""
 
@@ -31,6 +33,7 @@ class Shape:
     def __init__(self, schema: Any, root: Any) -> None:
         self._schema = schema
         self._root = root
+        self._members: dict[str, Shape | None] = {}
 
     @cached_property
     def branches(self) -> tuple[Branch, ...]:
@@ -45,7 +48,7 @@ class Shape:
                 return branch
         return None
 
-    @property
+    @cached_property
     def types(self) -> frozenset[str]:
         """JSON types allowed here."""
         return frozenset(kind for branch in self.branches for kind in types_of(branch))
@@ -73,6 +76,13 @@ class Shape:
 
     def member(self, name: str) -> Shape | None:
         """What is declared for the property NAME; None when nothing is."""
+        if name not in self._members:
+            if len(self._members) >= MEMBERS_MAX:
+                return self._member(name)
+            self._members[name] = self._member(name)
+        return self._members[name]
+
+    def _member(self, name: str) -> Shape | None:
         found = [b["properties"][name] for b in self._objects if name in b.get("properties", {})]
         if not found:
             found = [

@@ -46,9 +46,10 @@ class Composer(Struct, kw_only=True):
         made = self.sampler.cases if source == "sample" else self.mutator.cases
         out: list[Case] = []
         for _ in range(1 + REGENERATE_MAX):
-            drawn = made(operation_id, count - len(out))
+            wanted = count - len(out)
+            drawn = made(operation_id, wanted)
             out += [case for case in drawn if self.accepts(case)]
-            if len(out) >= count or not drawn:
+            if len(out) >= count or len(drawn) < wanted:
                 break
         return out
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator
+from functools import lru_cache
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
@@ -17,7 +18,7 @@ from premortem.domain.places import Place
 from premortem.domain.run import SAFE_METHODS, Case, Rejection
 from premortem.domain.template import parameter_names, split_template
 from premortem.domain.tokens import holds_token
-from premortem.domain.traffic import Profile, Request
+from premortem.domain.traffic import Pairs, Profile, Request
 
 LINK_CONFIDENCE_MIN = 0.8
 """From here on production always got a path parameter from an earlier answer."""
@@ -30,6 +31,8 @@ _FIELD_VALUE = re.compile(r"[\x21-\x7e\x80-\xff]([\x09\x20-\x7e\x80-\xff]*[\x21-
 """RFC 9110, 5.5, as Latin-1."""
 _PATH = re.compile(r"/(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/]|%[0-9A-Fa-f]{2})*")
 """RFC 3986, 3.3."""
+HEADERS_KNOWN_MAX = 4096
+"""Header lists whose syntax is remembered."""
 _SCHEMA_PLACES = ("body:", "query:")
 
 
@@ -226,17 +229,26 @@ def _body_violations(rules: Rules, request: Request) -> Iterator[str]:
         yield f"the body breaks {keyword} at /{'/'.join(at)}"
 
 
+@lru_cache(maxsize=HEADERS_KNOWN_MAX)
+def _header_fault(headers: Pairs) -> str:
+    """What is no legal HTTP in HEADERS; most cases of an operation have the same ones."""
+    for name, value in headers:
+        if not _TOKEN.fullmatch(name):
+            return f"{name!r} is no header name"
+        if not _FIELD_VALUE.fullmatch(value):
+            return f"the value of the header {name} holds characters no header may hold"
+    return ""
+
+
 def _syntax(case: Case) -> str:
     request = case.request
     if not _TOKEN.fullmatch(request.method):
         return f"{request.method!r} is no method"
     if not _PATH.fullmatch(request.path):
         return "the path holds characters that must be percent-encoded"
-    for name, value in request.headers:
-        if not _TOKEN.fullmatch(name):
-            return f"{name!r} is no header name"
-        if not _FIELD_VALUE.fullmatch(value):
-            return f"the value of the header {name} holds characters no header may hold"
+    wrong = _header_fault(request.headers)
+    if wrong:
+        return wrong
     malformed = case.intent.breaks == "body malformed"
     # What production itself sent is repeated as it was.
     if request.body and is_json(request.media_type) and case.origin.source != "replay":
