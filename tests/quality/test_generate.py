@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 
 from premortem.capture import CaptureCounts, capture_har
 from premortem.config import CaptureConfig, Config, TargetConfig
@@ -14,7 +13,8 @@ from tests.shared import shared
 
 COUNT = 10_000
 CPU_S_MAX = 2.0
-"""Issue 2; twice that is allowed where the suite shares its cores with another run of itself."""
+"""Issue 2. The suite shares its cores with other work, so twice as much passes here;
+`benches/bench_generate.py` prints the figure itself."""
 
 
 def test_ten_thousand_cases_from_real_traffic_are_made_in_two_seconds_and_valid():
@@ -44,8 +44,6 @@ def test_ten_thousand_cases_from_real_traffic_are_made_in_two_seconds_and_valid(
     )
     cpu_s = time.process_time() - start
     finals = [case for s in sequences for case in s.cases if not case.setup]
-    sources = Counter(case.origin.source for case in finals)
-    print(f"\n{len(finals)} cases in {cpu_s:.2f} CPU-seconds: {dict(sources)}")
     assert len(finals) == COUNT
     realistic = [case for case in finals if case.intent.kind == "realistic"]
     assert all(validator.validate(case, ()) is None for case in realistic)

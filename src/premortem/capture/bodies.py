@@ -86,6 +86,8 @@ class Bodies:
 
     def _packed(self, data: bytes) -> bytes:
         """Binary formats such as protocol buffers: what is recognisable, at the same length."""
+        if not self._screen.recognisable(data):
+            return data
         text = data.decode("latin-1")
         return self._values.recognisable(text).encode("latin-1")
 
@@ -212,6 +214,10 @@ _OPENING = (b"sig=", b"ignature=", b"redential=", b"key=", b"code=", b"hmac=", b
 """Query parameters that open a URL."""
 
 
+_PERHAPS, _SURELY = 1, 2
+"""How sure it is that a run of letters and digits is redacted: in a URL's path it may not be."""
+
+
 class Screen:
     """Tells bodies that may hold something to redact from those that surely do not."""
 
@@ -228,9 +234,17 @@ class Screen:
         return (
             self._named(data)
             or self._numbers(data)
-            or (b"@" in data and b"." in data)
+            or (b"@" in data and _address(data))
             or self._random(data)
             or (b"://" in data and any(mark in data for mark in _OPENING))
+        )
+
+    def recognisable(self, data: bytes) -> bool:
+        """DATA, which is no text, may hold an address or a credential of a known format."""
+        return (
+            (b"@" in data and _address(data))
+            or b"PRIVATE KEY" in data
+            or self._random(data, _SURELY)
         )
 
     def _named(self, data: bytes) -> bool:
@@ -263,7 +277,7 @@ class Screen:
                 position = shapes.find(shape, position + len(shape))
         return False
 
-    def _random(self, data: bytes) -> bool:
+    def _random(self, data: bytes, least: int = _PERHAPS) -> bool:
         shapes = data.translate(_RUNS)
         position = shapes.find(_RUN)
         while position >= 0:
@@ -276,7 +290,7 @@ class Screen:
                 if len(self._runs) >= self.RUNS_MAX:
                     self._runs.clear()
                 self._runs[run] = verdict
-            if verdict == _SURELY or (verdict and not _in_path(data, position, run)):
+            if verdict == _SURELY or (verdict >= least and not _in_path(data, position, run)):
                 return True
             position = shapes.find(_RUN, end)
         return any(mark in data for mark in _CUT_MARKS)
@@ -289,7 +303,16 @@ class Screen:
         return {formats.Look.KNOWN: _SURELY, formats.Look.RANDOM: _PERHAPS}.get(look, 0)
 
 
-_PERHAPS, _SURELY = 1, 2
+def _address(data: bytes) -> bool:
+    """Whether an email address may stand in DATA."""
+    position = data.find(b"@")
+    while position >= 0:
+        if formats.AT.match(data, max(0, position - 1)):
+            return True
+        position = data.find(b"@", position + 1)
+    return False
+
+
 _WORD_BEFORE = re.compile(rb"[^\s\"'<>()=\\]*\Z")
 _GATE = re.compile(
     rb"reset|token|invit|verif|activat|confirm|subscrib|magic|passw|recover|hook|share|login"

@@ -77,7 +77,9 @@ _KNOWN = {
     for heads, rest in _ISSUED.items()
     for head in heads.split("|")
 }
-CUT_MARKS = ("SG.", "hvs.", "ya29.", "vault:v1:", "$argon2", "$2", "pbkdf2_sha256$", ":AA")
+_LONG_HEADS = tuple(head for head in _KNOWN if len(head) > 2 and head != ":AA")
+_HASH_HEADS = ("$argon2", "$2a$", "$2b$", "$2y$", "pbkdf2_sha256$")
+CUT_MARKS = ("SG.", "hvs.", "ya29.", "vault:v1:", *_HASH_HEADS, ":AA")
 """Heads that a run of letters and digits does not contain."""
 _TWILIO = re.compile(r"(?:SK|AC|:AA)[0-9a-f]{32}")
 HOOK = re.compile(
@@ -86,6 +88,8 @@ HOOK = re.compile(
 )
 """Addresses that are credentials themselves."""
 
+AT = re.compile(rb"[A-Za-z0-9._%+'\-]@[A-Za-z0-9\-]{1,63}\.[A-Za-z]")
+"""What every address has around its sign."""
 EMAIL = re.compile(
     r"(?<![A-Za-z0-9._%+'\-])[A-Za-z0-9][A-Za-z0-9._%+'\-]{0,63}@"
     r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,8}([A-Za-z]{2,24})(?![A-Za-z0-9-])"
@@ -181,9 +185,7 @@ def look(run: str) -> Look:
 
 def may_hold_known(text: str) -> bool:
     """TEXT holds the beginning of a credential of a known format; letters may precede it."""
-    return any(head in text for head in _KNOWN if len(head) > 2) or (
-        _TWILIO.search(text) is not None
-    )
+    return any(map(text.__contains__, _LONG_HEADS)) or _TWILIO.search(text) is not None
 
 
 def is_email(text: str) -> bool:

@@ -257,11 +257,13 @@ class Values:
             text = _ELEMENT.sub(self._by_name, text)
         if "=" in text and "<" in text:
             text = _INPUT.sub(self._by_name, text)
-        text = self._joined(text, _JOINT)
-        if "-" in text:
+        if "=" in text or ":" in text:
+            text = self._joined(text, _JOINT)
+        if " -" in text or text.startswith("-"):
             text = self._joined(text, _OPTION)
-        text = self._joined(text, _SAID)
-        return _SPOKEN.sub(self._spoken, text)
+        if " is" in text:
+            text = self._joined(text, _SAID)
+        return _SPOKEN.sub(self._spoken, text) if _SCHEME_WORD.search(text) else text
 
     def _by_name(self, found: re.Match[str]) -> str:
         if self._names.kind(found[2]) in _SECRET:

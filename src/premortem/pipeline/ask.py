@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
+from itertools import chain, islice
 
 from msgspec import Struct
 
-from premortem.agent.ask import exchanges_needed, judge, propose
+from premortem.agent.ask import EVIDENCE_MAX, exchanges_needed, judge, propose
 from premortem.agent.bindings import load_bindings
 from premortem.agent.connection import client_factory
 from premortem.agent.emit.feature import write_feature, write_step_library
@@ -59,7 +60,9 @@ def ask(
     """
     profile = store.profile()
     bindings = load_bindings(config)
-    exchanges = store.exchanges_by_id(exchanges_needed(profile))
+    more = (id_ for flow in profile.flows for id_ in flow.exchange_ids)
+    needed = dict.fromkeys(chain(sorted(exchanges_needed(profile)), more))
+    exchanges = store.exchanges_by_id(list(islice(needed, EVIDENCE_MAX)))
     understanding, scenarios = propose(
         question,
         profile=profile,

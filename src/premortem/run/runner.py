@@ -191,6 +191,7 @@ def _summary(
         stopped=pacer.stopped,
         statuses=dict(sorted(tally.statuses.items())),
         by_source=dict(sorted(tally.by_source.items())),
+        by_operation=tally.operations(),
         recorded_class_matched=tally.recorded_class_matched,
         recorded_class_total=tally.recorded_class_total,
         latency_ms=latency_ms,

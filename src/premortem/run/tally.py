@@ -69,12 +69,21 @@ class Tally:
         self.outcomes: Counter[str] = Counter()
         self.statuses: Counter[str] = Counter()
         self.by_source: Counter[str] = Counter()
+        self.by_operation: Counter[tuple[str, int]] = Counter()
+        """(operation id, first digit of the status; 0 without an answer) -> count."""
         self.setup = 0
         self.recorded_class_matched = 0
         self.recorded_class_total = 0
         self.latency = Distribution()
         """From the intended send time, answers only."""
         self.lag = Distribution()
+
+    def operations(self) -> dict[str, dict[str, int]]:
+        """Operation id -> status class, `none` without an answer -> count."""
+        found: dict[str, dict[str, int]] = {}
+        for (operation_id, first), count in sorted(self.by_operation.items()):
+            found.setdefault(operation_id, {})[CLASSES[first] if first else "none"] = count
+        return found
 
     @property
     def ended(self) -> int:
@@ -88,6 +97,7 @@ class Tally:
         self.by_source[case.origin.source] += 1
         self.setup += case.setup
         status = sent.response.status if sent.response is not None else 0
+        self.by_operation[case.operation_id, status // 100] += 1
         if status:
             self.statuses[CLASSES[status // 100]] += 1
             self.latency.add(sent.lag_ms + sent.duration_ms)

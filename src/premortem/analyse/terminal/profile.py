@@ -12,6 +12,8 @@ from rich.text import Text
 from premortem.analyse.excerpt import printable, shorten
 from premortem.analyse.report_html import milliseconds, moment
 from premortem.analyse.terminal.cells import (
+    CELL_CHARS_MAX,
+    Listing,
     cell,
     count,
     heading,
@@ -25,7 +27,10 @@ from premortem.domain.places import parse_place
 from premortem.domain.traffic import Answer, Field, Link, OperationProfile, Profile, Timing
 
 OPERATIONS_MAX = 100
-LINKS_MAX = 25
+LINKS_MAX = 12
+OWN_LINKS_MAX = 25
+"""Of one operation, in each direction."""
+SUMMARY_CHARS_MAX = 70
 FIELDS_MAX = 60
 NAMES_MAX = 8
 """Parameters named in a line of the table; the rest is counted."""
@@ -50,7 +55,7 @@ def profile_view(profile: Profile, operation: OperationProfile | None = None) ->
         indented(Text(", ".join(printable(o.id) for o in unseen[:40]))) if unseen else None,
         _more(len(unseen) - 40, "operations"),
         heading("links: values of answers that later requests use") if profile.links else None,
-        _links(profile.links[:LINKS_MAX]) if profile.links else None,
+        _links(profile.links, LINKS_MAX) if profile.links else None,
         _more(len(profile.links) - LINKS_MAX, "links"),
         *_ambiguous(profile),
         Text("\none in depth: premortem profile 'GET /...'", style="dim"),
@@ -86,30 +91,30 @@ def _hours(timing: Timing) -> str:
 
 
 def _operations(operations: Sequence[OperationProfile]) -> RenderableType:
-    made = table(
-        *("operation", "calls", "answers", "roles", "takes", "p95"),
-        right=("calls", "p95"),
-        wide="operation",
+    made = Listing(
+        "operation", "calls", "answers", "p95", wide="operation", right=("calls", "p95")
     )
     for operation in operations[:OPERATIONS_MAX]:
-        made.add_row(
+        roles, takes = _roles(operation), _takes(operation)
+        about = [Text("by ", style="dim") + roles] if roles else []
+        about += [Text("takes ", style="dim") + takes] if takes else []
+        made.add(
             _name(operation),
             count(operation.count),
             _statuses(operation.answers),
-            _roles(operation),
-            _takes(operation),
             milliseconds(operation.duration_ms[2]) if len(operation.duration_ms) > 2 else "",
+            below=(_summary(operation), Text("; ", style="dim").join(about)),
         )
     return made
 
 
 def _name(operation: OperationProfile) -> Text:
-    named = Text.assemble(
-        (operation.operation.method + " ", "bold"), printable(operation.operation.template)
-    )
-    if operation.summary:
-        named.append(f"\n{shorten(operation.summary, 70)}", style="dim")
-    return named
+    method, template = operation.operation.method, operation.operation.template
+    return Text.assemble((method + " ", "bold"), shorten(template, CELL_CHARS_MAX))
+
+
+def _summary(operation: OperationProfile) -> Text:
+    return Text(shorten(operation.summary, SUMMARY_CHARS_MAX), style="dim")
 
 
 def _statuses(answers: Iterable[Answer]) -> Text:
@@ -160,19 +165,22 @@ def _is_parameter(field: Field, declared: Mapping[str, str]) -> bool:
     return field.place.part == "body" and len(field.place.tokens) == 1 and field.place.name != "/*"
 
 
-def _links(links: Sequence[Link]) -> RenderableType:
-    made = table(
-        "from the answer of", "value", "into", "as", "seen", "sure", right=("seen", "sure")
-    )
-    for link in links:
-        made.add_row(
-            cell(link.producer),
-            cell(link.select, "cyan"),
-            cell(link.consumer),
-            cell(link.place, "cyan"),
-            count(link.support),
-            f"{link.confidence:.0%}",
-        )
+def _links(links: Iterable[Link], shown_max: int) -> RenderableType:
+    """The most telling ones, by the answer that they start from."""
+    telling = sorted(links, key=lambda link: -link.support * link.confidence)[:shown_max]
+    made = Listing("into", "as", "seen", "sure", wide="into", right=("seen", "sure"))
+    groups: dict[tuple[str, str], list[Link]] = {}
+    for link in telling:
+        groups.setdefault((link.producer, str(link.select)), []).append(link)
+    for (producer, select), group in groups.items():
+        made.head(Text.assemble(shorten(producer, CELL_CHARS_MAX), "  ", (select, "cyan")))
+        for link in group:
+            made.add(
+                Text("→ ") + cell(link.consumer),
+                cell(link.place, "cyan"),
+                count(link.support),
+                f"{link.confidence:.0%}",
+            )
     return made
 
 
@@ -195,6 +203,7 @@ def _operation_view(profile: Profile, operation: OperationProfile) -> Renderable
     answered = [a for a in operation.answers if a.count or a.schema]
     return stack(
         _name(operation),
+        _summary(operation) or None,
         Text(_facts(operation), style="dim"),
         heading("takes") if fields else None,
         _fields(operation, fields) if fields else None,
@@ -204,9 +213,9 @@ def _operation_view(profile: Profile, operation: OperationProfile) -> Renderable
         heading("who gets what") if operation.roles else None,
         _role_matrix(operation) if operation.roles else None,
         heading("needs") if into else None,
-        _links(into[:LINKS_MAX]) if into else None,
+        _links(into, OWN_LINKS_MAX) if into else None,
         heading("gives") if out else None,
-        _links(out[:LINKS_MAX]) if out else None,
+        _links(out, OWN_LINKS_MAX) if out else None,
         heading("how production got there") if operation.recipes else None,
         *_recipes(operation),
     )
