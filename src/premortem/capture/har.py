@@ -13,6 +13,7 @@ import zlib
 from base64 import b64decode
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import quote, quote_plus, unquote_plus
 
@@ -195,6 +196,7 @@ class Url(Struct, frozen=True):
     query: str
 
 
+@lru_cache(maxsize=256)
 def parse_url(text: str) -> Url:
     """TEXT as origin, path and raw query; user information and fragment are left out.
 
@@ -227,6 +229,7 @@ def parse_query(text: str) -> Pairs:
     return tuple(pairs)
 
 
+TIME_LENGTH_MIN = len("2026-01-02T03:04")
 _TIME = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?"
     r"\s*(?:([Zz])|([+-])(\d\d):?(\d\d)?)?"
@@ -238,6 +241,13 @@ def timestamp(text: str) -> float:
 
     Fractions may have any length. Raises Unusable when it is none.
     """
+    if len(text) >= TIME_LENGTH_MIN and text[10] in "T ":
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            pass  # leap seconds and rarer spellings are read below
+        else:
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     found = _TIME.fullmatch(text.strip())
     if found is None:
         raise Unusable("its startedDateTime is no ISO 8601 date and time")

@@ -15,7 +15,7 @@ from premortem.capture.bodies import Bodies
 from premortem.capture.names import Kind, Names, word_set
 from premortem.capture.values import Values
 from premortem.config import RedactConfig
-from premortem.domain.traffic import Exchange, Pairs, Request, Response, first
+from premortem.domain.traffic import Exchange, Pairs, Request, Response
 
 HEADERS_MAX = 50_000
 """Distinct headers remembered."""
@@ -130,4 +130,7 @@ class Redactor:
 
 
 def _content_type(headers: Pairs) -> str:
-    return first(headers, "content-type") or ""
+    for name, value in headers:
+        if name == "content-type":
+            return value
+    return ""

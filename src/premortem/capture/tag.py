@@ -23,8 +23,10 @@ UNKNOWN = "unknown"
 """The role of credentials that no configured role explains."""
 TOKENS_MAX = 100_000
 """Handed-out tokens remembered with their role, the earliest forgotten first."""
-HANDED_OUT_MAX = 64
-"""Tokens taken from one answer."""
+LEAVES_MAX = 1000
+"""Texts of an answer looked at for tokens."""
+OPAQUES_MAX = 10_000
+"""Session and client keys remembered."""
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9\-]*)\s+(\S.*)", re.DOTALL)
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -68,7 +70,7 @@ class Tagger:
         self._roles = [_role(name, role, environment) for name, role in config.roles.items()]
         self._names = Names()
         self._token_roles: dict[str, str] = {}
-        self._known: dict[tuple[Credential, ...], str] = {}
+        self._opaques: dict[tuple[str, str], str] = {}
 
     def tag(self, exchange: Exchange) -> Tags:
         """The tags of EXCHANGE, which must not be redacted yet."""
@@ -90,8 +92,14 @@ class Tagger:
         """16 hex digits for TEXT; empty for nothing. Keyed, so that nobody can test a guess."""
         if not text:
             return ""
+        known = self._opaques.get((purpose, text))
+        if known is not None:
+            return known
         data = f"{purpose}\0{text}".encode("utf-8", "surrogatepass")
-        return hmac.digest(self._key, data, sha256).hex()[:16]
+        if len(self._opaques) >= OPAQUES_MAX:
+            self._opaques.clear()
+        known = self._opaques[purpose, text] = hmac.digest(self._key, data, sha256).hex()[:16]
+        return known
 
     def _role(self, request: Request, found: tuple[Credential, ...]) -> str:
         if self._role_header:
@@ -142,7 +150,7 @@ class Tagger:
         if isinstance(named, str) and named:
             yield named
         for count, (name, value) in enumerate(_leaves(answer)):
-            if count >= 1000:
+            if count >= LEAVES_MAX:
                 break
             if self._names.kind(name) in (Kind.SECRET, Kind.SECRET_TEXT) and value != named:
                 yield value

@@ -74,6 +74,10 @@ class Shape:
     def _objects(self) -> list[Branch]:
         return [branch for branch in self.branches if "object" in types_of(branch)]
 
+    def alternatives(self, kind: str) -> tuple[Shape, ...]:
+        """Every alternative that allows the JSON type KIND, as a shape of its own."""
+        return tuple(Shape(b, self._root) for b in self.branches if kind in types_of(b))
+
     def member(self, name: str) -> Shape | None:
         """What is declared for the property NAME; None when nothing is."""
         if name not in self._members:

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from rich import box
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
-from rich.padding import Padding
 from rich.segment import ControlType, Segment
 from rich.table import Table
 from rich.text import Text
@@ -99,7 +98,7 @@ class Listing:
             for line in more:
                 yield self._joined([*blank[: self._wide], line, *blank[self._wide + 1 :]], widths)
             for line in below:
-                yield Padding(line, (0, 0, 0, BELOW_CELLS))
+                yield indented(line, cells=BELOW_CELLS)
         yield ""
 
     def _fitted(self, room: int) -> dict[int, int]:
@@ -161,9 +160,24 @@ def heading(text: str) -> Text:
     return Text(f"\n{printable(text)}", style="bold")
 
 
-def indented(inner: RenderableType) -> Padding:
+class Indented:
+    """INNER moved to the right by CELLS; other than Padding it fills no line with blanks."""
+
+    def __init__(self, inner: RenderableType, *, cells: int) -> None:
+        self._inner, self._cells = inner, cells
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Wrapped within the room that is left, each line moved."""
+        room = options.update_width(max(1, options.max_width - self._cells))
+        for line in console.render_lines(self._inner, room, pad=False):
+            yield Segment(" " * self._cells)
+            yield from line
+            yield Segment.line()
+
+
+def indented(inner: RenderableType, *, cells: int = 2) -> Indented:
     """INNER moved to the right."""
-    return Padding(inner, (0, 0, 0, 2))
+    return Indented(inner, cells=cells)
 
 
 def stack(*parts: RenderableType | None) -> Group:

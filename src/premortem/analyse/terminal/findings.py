@@ -14,6 +14,7 @@ from premortem.analyse.report import WHY
 from premortem.analyse.report_html import milliseconds, moment
 from premortem.analyse.terminal.cells import (
     SEVERITY_STYLE,
+    Listing,
     Unbroken,
     block,
     cell,
@@ -42,30 +43,21 @@ def findings_table(
     note = Text(suspicions, style="dim") if unconfirmed else None
     if not findings:
         return stack(Text("no finding", style="bold green"), note)
-    made = table(
-        "",
-        "id",
-        "operation",
-        "check",
-        "what",
-        "seen",
-        "again",
-        right=("seen", "again"),
-        wide="what",
-    )
+    columns = ("", "id", "operation", "check", "seen", "again")
+    made = Listing(*columns, wide="operation", right=("seen", "again"))
     ordered = sorted(
         findings, key=lambda f: (SEVERITIES.index(f.severity), f.operation_id, f.check)
     )
     for finding in ordered:
         known = failing is not None and finding.id not in failing
-        made.add_row(
+        made.add(
             Text(finding.severity, style=SEVERITY_STYLE[finding.severity]),
             cell(finding.id, "bold"),
             cell(finding.operation_id),
             cell(finding.check, "dim"),
-            cell(finding.title + (" (known)" if known else "")),
             count(finding.count),
             f"{finding.reproduced}/{finding.reproduction_tries}",
+            below=[cell(finding.title + (" (known)" if known else ""))],
         )
     counts = Counter(finding.severity for finding in findings)
     summed = ", ".join(f"{counts[s]} {s}" for s in SEVERITIES if counts[s])
@@ -187,12 +179,13 @@ def plan_view(plan: Plan, sequences: Sequence[run.Sequence], shortfall: str = ""
     adversarial = sum(case.intent.kind == "adversarial" for case in cases)
     setup = sum(case.setup for case in cases)
     named = ", ".join(f"{number:,} {source}" for source, number in sorted(sources.items()))
-    made = table("operation", "replay", "generated", "of these adversarial", right=_PLAN_NUMBERS)
+    numbers = ("replay", "generated", "adversarial")
+    made = Listing("operation", *numbers, wide="operation", right=numbers)
     totals = Counter(case.operation_id for case in cases)
     replayed = Counter(c.operation_id for c in cases if c.origin.source == "replay")
     broken = Counter(c.operation_id for c in cases if c.intent.kind == "adversarial")
     for operation_id, number in totals.most_common(OPERATIONS_SHOWN_MAX):
-        made.add_row(
+        made.add(
             cell(operation_id),
             count(replayed[operation_id]),
             count(number - replayed[operation_id]),
@@ -208,6 +201,3 @@ def plan_view(plan: Plan, sequences: Sequence[run.Sequence], shortfall: str = ""
         Text(f"and {hidden} more operations", style="dim") if hidden > 0 else None,
         Text(excerpt.printable(shortfall), style="yellow") if shortfall else None,
     )
-
-
-_PLAN_NUMBERS = ("replay", "generated", "of these adversarial")

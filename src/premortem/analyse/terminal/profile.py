@@ -91,9 +91,7 @@ def _hours(timing: Timing) -> str:
 
 
 def _operations(operations: Sequence[OperationProfile]) -> RenderableType:
-    made = Listing(
-        "operation", "calls", "answers", "p95", wide="operation", right=("calls", "p95")
-    )
+    made = Listing("operation", "calls", "answers", "p95", wide="operation", right=("calls", "p95"))
     for operation in operations[:OPERATIONS_MAX]:
         roles, takes = _roles(operation), _takes(operation)
         about = [Text("by ", style="dim") + roles] if roles else []

@@ -42,13 +42,12 @@ def scenario_view(scenario: Scenario, verdict: ScenarioVerdict | None = None) ->
     )
 
 
-def _step(result: StepResult) -> Text:
+def _step(result: StepResult) -> RenderableType:
     mark, style = _MARKS[result.status]
     line = Text.assemble(
         (f"  {mark} ", style),
         (f"{result.step.keyword} ", "bold"),
         printable(result.step.text),
     )
-    if result.detail:
-        line.append(f"\n      {printable(result.detail)}", style="dim")
-    return line
+    detail = indented(block(result.detail, "dim"), cells=6) if result.detail else None
+    return stack(line, detail)

@@ -8,8 +8,10 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from premortem.analyse import excerpt
+from premortem.analyse.excerpt import printable
 from premortem.analyse.report_html import milliseconds, moment
 from premortem.analyse.terminal.cells import (
+    Listing,
     block,
     cell,
     count,
@@ -17,7 +19,6 @@ from premortem.analyse.terminal.cells import (
     indented,
     stack,
     status_style,
-    table,
 )
 from premortem.domain import run
 from premortem.domain.run import Case
@@ -25,6 +26,7 @@ from premortem.domain.traffic import Exchange
 from premortem.store import TrafficRow
 
 PATH_CHARS_MAX = 100
+DAY_CHARS = len("2026-01-31")
 STEPS_MAX = 50
 
 
@@ -32,22 +34,27 @@ def traffic_table(rows: Sequence[TrafficRow]) -> RenderableType:
     """One line for each exchange."""
     if not rows:
         return Text("no exchange", style="dim")
+    # What is the same in all rows is said once: it would take the path's room.
+    days = {moment(row.started_at)[:DAY_CHARS] for row in rows}
+    hosts = {row.host for row in rows}
+    columns = ("id", "at", "method", "path", "status", "role", "took", "bytes")
     numbers = ("status", "took", "bytes")
-    made = table(
-        "id", "at", "method", "host and path", "status", "role", "took", "bytes", right=numbers
-    )
+    made = Listing(*columns, wide="path", right=numbers, spare=("bytes", "took", "at"))
     for row in rows:
-        made.add_row(
+        at = moment(row.started_at).removesuffix(" UTC")
+        made.add(
             cell(row.id[:8], "bold"),
-            cell(moment(row.started_at).removesuffix(" UTC"), "dim"),
+            cell(at if len(days) > 1 else at[DAY_CHARS:].strip(), "dim"),
             cell(row.method),
-            cell(f"{row.host}{row.path}", chars_max=PATH_CHARS_MAX),
+            cell(row.path if len(hosts) == 1 else row.host + row.path, chars_max=PATH_CHARS_MAX),
             Text(str(row.status), style=status_style(row.status)),
             cell(row.role, "dim"),
             milliseconds(row.duration_ms),
             count(row.bytes),
         )
-    return made
+    shared = [f"{days.pop()} UTC"] if len(days) == 1 else []
+    shared += [printable(hosts.pop())] if len(hosts) == 1 else []
+    return stack(Text(", ".join(shared), style="dim") if shared else None, made)
 
 
 def exchange_view(exchange: Exchange) -> RenderableType:
@@ -77,15 +84,18 @@ def cases_table(cases: Sequence[Case]) -> RenderableType:
     """One line for each case, with what it is for."""
     if not cases:
         return Text("no case; premortem generate --count 100", style="dim")
-    made = table("id", "source", "operation", "request", "role", "meant to")
+    made = Listing("id", "source", "request", "role", wide="request")
     for case in cases:
-        made.add_row(
+        meaning = [] if case.intent.kind == "realistic" and not case.setup else [_meaning(case)]
+        made.add(
             cell(case.id[:8], "bold"),
             cell(case.origin.source, "dim"),
-            cell(case.operation_id),
-            cell(excerpt.target_of(case.request, chars_max=60)),
+            Text.assemble(
+                (case.request.method + " ", "bold"),
+                excerpt.target_of(case.request, chars_max=PATH_CHARS_MAX),
+            ),
             cell(case.role, "dim"),
-            _meaning(case),
+            below=meaning,
         )
     return made
 
