@@ -44,6 +44,14 @@ def premortem(*arguments: str, environment: Mapping[str, str]) -> int:
     return code
 
 
+def drive(command: list[str], environment: Mapping[str, str]) -> None:
+    """Run the ledger's own client and show its first line; the table below it is for its README."""
+    done = subprocess.run(
+        command, cwd=LEDGER, env=dict(environment), check=True, stdout=subprocess.PIPE, text=True
+    )
+    print(done.stdout.partition("\n")[0], flush=True)
+
+
 def free_port() -> int:
     """A port of the loopback that nobody listens on."""
     with socket.socket() as probe:
@@ -95,7 +103,7 @@ def main() -> None:
         (WORK / "openapi.json").write_bytes(document)
         client = [sys.executable, "-m", "ledger.client", "--base", base, "--seed", "7"]
         recording = ["--requests", str(REQUESTS), "--har", str(WORK / "production.har.gz")]
-        subprocess.run([*client, *recording, "--progress"], cwd=LEDGER, env=environment, check=True)
+        drive(client + recording, environment)
 
     say("2. Premortem takes the recording in (redacted before it is stored) and learns from it")
     premortem("capture", "har", "production.har.gz", environment=environment)

@@ -121,8 +121,8 @@ def _object(
 ) -> Draw | None:
     ways = shape.alternatives("object") if shape is not None else ()
     if len(ways) > 1:
-        made = [draw for way in ways if (draw := _object(node, way, context, at)) is not None]
-        return mixed([(draw, 1.0) for draw in made]) if made else None
+        found = [draw for way in ways if (draw := _object(node, way, context, at)) is not None]
+        return mixed([(draw, 1.0) for draw in found]) if found else None
     children = node.children if node is not None else {}
     if not children and node is not None and not (shape is not None and shape.names):
         return constant(_recorded(context.recorded, at))

@@ -99,7 +99,6 @@ class Listing:
                 yield self._joined([*blank[: self._wide], line, *blank[self._wide + 1 :]], widths)
             for line in below:
                 yield indented(line, cells=BELOW_CELLS)
-        yield ""
 
     def _fitted(self, room: int) -> dict[int, int]:
         """Column -> cells, of the columns that are shown."""
