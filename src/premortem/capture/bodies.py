@@ -205,11 +205,15 @@ _STEMS: tuple[tuple[bytes, re.Pattern[bytes] | None], ...] = tuple(
         (b"otp", rb"otp[=:]"),
         (b"key=", b""),
         (b"api", rb"api[_-]?key"),
+        (b"mnemonic", b""),
+        (b" -u ", b""),
+        (b"--user", b""),
     )
 )
 """What plain text that names a secret contains: a quick look and a sure one, which begins with
 the same letters. JSON names are looked at one by one."""
 _CUT_MARKS = tuple(mark.encode() for mark in formats.CUT_MARKS if mark != ":AA")
+_USERINFO = re.compile(rb"://[^\s/\"'@\\]{0,200}:[^\s/\"'@\\]{0,200}@")
 _OPENING = (b"sig=", b"ignature=", b"redential=", b"key=", b"code=", b"hmac=", b"state=", b"sid=")
 """Query parameters that open a URL."""
 
@@ -236,8 +240,12 @@ class Screen:
             or self._numbers(data)
             or (b"@" in data and _address(data))
             or self._random(data)
-            or (b"://" in data and any(mark in data for mark in _OPENING))
+            or (b"://" in data and self._opening(data))
         )
+
+    def _opening(self, data: bytes) -> bool:
+        """A URL in DATA may carry a password or a signature."""
+        return _USERINFO.search(data) is not None or any(mark in data for mark in _OPENING)
 
     def recognisable(self, data: bytes) -> bool:
         """DATA, which is no text, may hold an address or a credential of a known format."""

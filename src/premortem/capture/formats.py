@@ -144,6 +144,10 @@ _COMMON_PAIRS = frozenset(f"{number:02}" for number in range(100)) | word_set(
 
 _SEPARATORS = re.compile(r"[-_/+=]+")
 _HEX = re.compile(r"[0-9a-f]+|[0-9A-F]+")
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}|bc1[02-9ac-hj-np-z]{25,60}")
+"""Public addresses of Ethereum (EIP-55) and Bitcoin (BIP 173)."""
+_SECRET_KEY = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9])[A-Za-z0-9+/]{40}")
+"""An AWS secret access key, which is recognisable by its length alone."""
 _LABELLED_HASH = re.compile(r"(?:sha(?:1|224|256|384|512)|md5|crc32c?)[-_/]", re.IGNORECASE)
 _FILE_HEADS = tuple(
     word_set(
@@ -257,7 +261,7 @@ def decoded_base64(run: str) -> str | None:
 
 def looks_random(run: str) -> bool:
     """RUN, which `RUN` found, is a long random string and nothing that is random by nature."""
-    if len(run) > RANDOM_LENGTH_MAX or _LABELLED_HASH.match(run):
+    if len(run) > RANDOM_LENGTH_MAX or _LABELLED_HASH.match(run) or _ADDRESS.fullmatch(run):
         return False
     rest = UUID.sub("", run).strip("-_/+=")
     if len(rest) < RUN_LENGTH_MIN or run.startswith(_FILE_HEADS):
@@ -268,6 +272,8 @@ def looks_random(run: str) -> bool:
     strange = [part for part in segments if _natural_share(part) < NATURAL_MIN]
     if not strange:
         return False
+    if _SECRET_KEY.fullmatch(run):
+        return 2 * sum(map(len, strange)) >= len(run)
     # whole words beside the random parts say nothing; short ones may be random by chance
     plain = "".join(part for part in segments if part in strange or not _is_word(part))
     if _HEX.fullmatch(plain):

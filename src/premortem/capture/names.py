@@ -42,7 +42,7 @@ _SECRET_WORDS = word_set(
 """Secret wherever they stand in a name, numbers included."""
 _SECRET_TEXT_WORDS = word_set(
     "token secrets passwords tokens jwt bearer authorization credentials csrf xsrf pass pw "
-    "cookie cookies phpsessid jsessionid"
+    "cookie cookies phpsessid jsessionid mnemonic"
 )
 _PERSONAL_WORDS = word_set("phone telephone mobile fax cellphone msisdn")
 _NUMBERED = frozenset(("number", "no", "num", "home", "work"))
@@ -66,7 +66,8 @@ _SECRET_PAIRS = frozenset(
         "auth": "code",
         "authorization": "code",
         "access": "code",
-        "recovery": "code codes",
+        "recovery": "code codes phrase",
+        "seed": "phrase",
         "backup": "code codes",
         "mfa": "code",
         "login": "code",

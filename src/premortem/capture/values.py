@@ -46,7 +46,7 @@ INTEREST = re.compile(
 """What a text that any rule could change contains."""
 STEMS = word_set(
     "pass pwd secret token key auth cred ssn cvv cvc iban pin otp cookie csrf card account social "
-    "phone bearer basic code sid sig jwt"
+    "phone bearer basic code sid sig jwt user mnemonic -u"
 )
 _JOINT = re.compile(
     r"(?<![A-Za-z0-9_])([A-Za-z_][A-Za-z0-9_.\-\[\]]{1,60})"
@@ -70,7 +70,13 @@ _SPOKEN = re.compile(
 _ELEMENT = re.compile(
     r"(<(?:[\w\-]+:)?([\w.\-]+)(?:\s[^<>]*)?>(?:<!\[CDATA\[)?)([^<>\]]+)(?=(?:\]\]>)?</)"
 )
-_INPUT = re.compile(r"(name=[\"']([^\"'<>]+)[\"'][^<>]*?value=[\"'])([^\"'<>]+)", re.IGNORECASE)
+_ATTRIBUTES = re.compile(
+    r"(\b(?:name|key|property|type)=\\*[\"']([^\"'<>\\]+)\\*[\"'][^<>]*?\b(?:value|content)=\\*[\"'])"
+    r"([^\"'<>\\]+)",
+    re.IGNORECASE,
+)
+"""`name="csrf_token" ... value="..."`."""
+_USER_OPTION = re.compile(r"((?:(?<=\s)-u|--user)[ =]\s{0,4}[\"']?[^\s:\"']+:)([^\s\"']+)")
 _SPECIAL = re.compile(
     r"-----BEGIN ([A-Z0-9 ]+)-----(.*?)(?:-----END \1-----|\Z)"
     r"|data:[\w/+.\-]+;base64,[A-Za-z0-9+/=]+"
@@ -256,10 +262,11 @@ class Values:
         if "</" in text:
             text = _ELEMENT.sub(self._by_name, text)
         if "=" in text and "<" in text:
-            text = _INPUT.sub(self._by_name, text)
+            text = _ATTRIBUTES.sub(self._by_name, text)
         if "=" in text or ":" in text:
             text = self._joined(text, _JOINT)
         if " -" in text or text.startswith("-"):
+            text = _USER_OPTION.sub(lambda f: f[1] + self.token(f[2], "userinfo"), text)
             text = self._joined(text, _OPTION)
         if " is" in text:
             text = self._joined(text, _SAID)

@@ -18,6 +18,7 @@ from rich.text import Text
 from premortem import config as configuration
 from premortem.analyse.excerpt import printable
 from premortem.config import Config
+from premortem.errors import NothingLearned
 from premortem.store import Store, open_store
 
 EXIT_CLEAN, EXIT_FINDINGS, EXIT_FAILED = 0, 1, 2
@@ -72,9 +73,15 @@ class Common:
         return loaded
 
     @contextmanager
-    def opened(self) -> Iterator[tuple[Config, Store]]:
-        """Configuration and open store."""
+    def opened(self, *, make: bool = False) -> Iterator[tuple[Config, Store]]:
+        """Configuration and open store.
+
+        Without MAKE a store that is not there stays so: whoever reads one in the wrong folder
+        is told, and finds no new files.
+        """
         config = self.load()
+        if not make and not config.path(config.store.path).exists():
+            raise NothingLearned(missing="traffic", command="premortem capture har FILE")
         with open_store(config.store, Path(config.directory)) as store:
             yield config, store
 

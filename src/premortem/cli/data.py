@@ -74,7 +74,7 @@ def har(files: list[Path], /, *, common: Common = COMMON) -> int:
     files
         HAR files.
     """
-    with common.opened() as (config, store), bytes_progress(files, quiet=common.json) as progress:
+    with common.opened(make=True) as (config, store), bytes_progress(files, quiet=common.json) as progress:
         report = pipeline.capture(files, config=config, store=store, progress=progress)
     if common.json:
         print_json(report)
@@ -121,7 +121,7 @@ def learn(*, spec: Path | None = None, common: Common = COMMON) -> int:
     spec
         OpenAPI 3.0/3.1 or Swagger 2 document, JSON or YAML; default: target.spec.
     """
-    with common.opened() as (config, store):
+    with common.opened(make=True) as (config, store):
         with spinner("learning", quiet=common.json):
             learned = pipeline.learn(config=config, store=store, spec=spec)
         if common.json:
@@ -151,8 +151,8 @@ def generate(
 ) -> int:
     """Create validated cases from the latest profile; sends nothing.
 
-    To look at cases, or to feed other tools; a plan makes its own. The same seed
-    gives the same cases.
+    To look at cases, or to feed other tools; a plan makes its own. What production
+    refused is repeated once, as it was. The same seed gives the same cases.
 
     For example:
 
@@ -164,8 +164,7 @@ def generate(
     count
         How many; requests that only bring a case into its state come on top.
     source
-        Weights: sample makes requests like production's, mutate breaks one constraint each,
-        replay takes production's own, e.g. replay=100.
+        Weights. sample: requests like production's; mutate: each breaks one constraint.
     operation
         Only this one (POST /invoices); may be repeated.
     seed
@@ -271,8 +270,8 @@ def weights_of(text: str) -> dict[str, int]:
         match = _WEIGHT.fullmatch(part.strip())
         if match is None:
             raise ConfigError(
-                f"not a source: {part.strip()!r}; give sample, mutate or replay with a weight, "
-                f"like sample=50,mutate=50"
+                f"not a source: {part.strip()[:80]!r}; give sample and mutate weights, like "
+                f"sample=50,mutate=50"
             )
         weights[match[1]] = int(match[2] or "1")
     if not sum(weights.values()):
@@ -280,7 +279,7 @@ def weights_of(text: str) -> dict[str, int]:
     return weights
 
 
-_WEIGHT = re.compile(r"(sample|mutate|replay)(?:=([0-9]{1,6}))?")
+_WEIGHT = re.compile(r"(sample|mutate)(?:=([0-9]{1,6}))?")
 
 
 def _spelled(counts: Counter[str]) -> str:

@@ -112,8 +112,7 @@ def build(
     max_requests
         End earlier, after so many; 0: rate x duration decides.
     source
-        Weights of the generated part: sample makes requests like production's, mutate breaks
-        one constraint each.
+        Weights. sample: requests like production's; mutate: each breaks one constraint.
     operation
         Only this operation (POST /invoices); may be repeated.
     seed

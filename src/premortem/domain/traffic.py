@@ -6,6 +6,7 @@ Values only: frozen, keyword-only, importing nothing of ours but `domain.places`
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from hashlib import sha256
 from typing import Literal
 
@@ -15,6 +16,9 @@ from premortem.domain.places import Place
 
 Pairs = tuple[tuple[str, str], ...]
 """Ordered name-value pairs. Header names are lower case; query names and values are decoded."""
+
+HEADERS_REMEMBERED_MAX = 1024
+"""Header sets whose canonical form is kept."""
 
 Document = str
 """A JSON Schema (2020-12) as JSON text, self-contained: every `$ref` points into it."""
@@ -45,10 +49,10 @@ class Request(Struct, frozen=True, kw_only=True):
 
     def canonical_bytes(self) -> bytes:
         """The same bytes for the same request, whatever road it came by; origin left out."""
-        lines = [self.method, self.path]
-        lines += [f"?{name}={value}" for name, value in self.query]
-        lines += [f"{name}:{value}" for name, value in sorted(self.headers)]
-        return "\n".join(lines).encode() + b"\n\n" + self.body
+        line = f"{self.method}\n{self.path}"
+        for name, value in self.query:
+            line += f"\n?{name}={value}"
+        return f"{line}{_sorted_lines(self.headers)}\n\n".encode() + self.body
 
 
 class Response(Struct, frozen=True, kw_only=True):
@@ -287,7 +291,16 @@ class Profile(Struct, frozen=True, kw_only=True):
 
 def first(pairs: Pairs, name: str) -> str | None:
     """The first value that NAME has in PAIRS, or None."""
-    return next((value for key, value in pairs if key == name), None)
+    for key, value in pairs:
+        if key == name:
+            return value
+    return None
+
+
+@lru_cache(maxsize=HEADERS_REMEMBERED_MAX)
+def _sorted_lines(headers: Pairs) -> str:
+    # Traffic has few distinct header sets and ids are asked for often.
+    return "".join(f"\n{name}:{value}" for name, value in sorted(headers))
 
 
 def media_type_of(headers: Pairs) -> str:

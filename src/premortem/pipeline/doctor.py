@@ -21,7 +21,7 @@ from premortem.store import open_store
 PYTHON_MIN = (3, 11)
 FREE_BYTES_MIN = 200 * 1024 * 1024
 """Room below which an import of ordinary size may not fit."""
-TARGET_WAIT_S = 3.0
+TARGET_WAIT_S_MAX = 3.0
 
 
 class Diagnosis(Struct, frozen=True, kw_only=True):
@@ -100,9 +100,9 @@ def _target(config: Config) -> Iterator[Diagnosis]:
         return
 
     async def probe() -> None:
-        sender = Sender(target, connections_max=1, timeout_s=TARGET_WAIT_S)
-        async with sender:
-            await wait_ready(sender, target, timeout_s=TARGET_WAIT_S)
+        wait_s = min(TARGET_WAIT_S_MAX, target.ready_timeout_s)
+        async with Sender(target, connections_max=1, timeout_s=wait_s) as sender:
+            await wait_ready(sender, target, timeout_s=wait_s)
 
     try:
         asyncio.run(probe())

@@ -54,7 +54,7 @@ class _Course:
         self.position = 0
         self.answers: list[Response | None] = []
         # Only answers that a later case takes values from are kept.
-        self.needed = {b.step for case in sequence.cases for b in case.bindings}
+        self.needed = {b.step for case in sequence.cases if case.bindings for b in case.bindings}
 
 
 class Pacer:
@@ -175,22 +175,19 @@ class Pacer:
     async def _work(self, course: _Course, intended_at: float) -> None:
         """One case, and in the place that it leaves the next one, as long as one is due."""
         while True:
-            await self._one(course, intended_at)
+            case = course.cases[course.position]
+            try:
+                sent = await self._client.send_case(case, course.answers, intended_at)
+            except asyncio.CancelledError:
+                fault = Fault(kind="timeout", detail="the run stopped before its answer", sent=True)
+                sent = Sent(request=case.request, fault=fault, intended_at=intended_at)
+            self._record(course, case, sent)
             if len(self._tasks) < self._in_flight_max:
                 return  # there is room for more than one: the pump sees to that
             due = self._due()
             if due is None:
                 return
             course, intended_at = due
-
-    async def _one(self, course: _Course, intended_at: float) -> None:
-        case = course.cases[course.position]
-        try:
-            sent = await self._client.send_case(case, course.answers, intended_at)
-        except asyncio.CancelledError:
-            fault = Fault(kind="timeout", detail="the run stopped before its answer", sent=True)
-            sent = Sent(request=case.request, fault=fault, intended_at=intended_at)
-        self._record(course, case, sent)
 
     def _record(self, course: _Course, case: Case, sent: Sent) -> None:
         verdicts = self._checker(case, sent)

@@ -175,6 +175,8 @@ def _summary(
     tally = pacer.tally
     latency_ms = tally.latency.summary()
     tally.lag.fold()
+    outcomes = tally.outcomes
+    matched, replayed = tally.recorded_class
     return RunSummary(
         id=run_id,
         plan=plan,
@@ -183,17 +185,17 @@ def _summary(
         duration_s=duration_s,
         planned=arranged.planned,
         planned_dynamic=arranged.planned_dynamic,
-        answered=tally.outcomes["answered"],
-        faulted=tally.outcomes["faulted"],
-        unknown=tally.outcomes["unknown"],
+        answered=outcomes["answered"],
+        faulted=outcomes["faulted"],
+        unknown=outcomes["unknown"],
         left=arranged.planned - tally.ended,
         setup=tally.setup,
         stopped=pacer.stopped,
         statuses=dict(sorted(tally.statuses.items())),
         by_source=dict(sorted(tally.by_source.items())),
         by_operation=tally.operations(),
-        recorded_class_matched=tally.recorded_class_matched,
-        recorded_class_total=tally.recorded_class_total,
+        recorded_class_matched=matched,
+        recorded_class_total=replayed,
         latency_ms=latency_ms,
         lag_ms_p99=tally.lag.percentile(99),
     )

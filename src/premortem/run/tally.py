@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
+from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 from hdrh.histogram import HdrHistogram
@@ -14,6 +16,10 @@ LATENCY_US_MAX = 3_600_000_000
 """An hour; what takes longer counts as an hour."""
 CLASSES = tuple(f"{first}xx" for first in range(10))
 PERCENTILES = (50.0, 90.0, 99.0)
+
+T = TypeVar("T")
+_Kind = tuple[str, str, bool, int, int, str]
+"""Operation id, source, setup, recorded status, status (0: no answer), outcome."""
 
 
 class Distribution:
@@ -66,43 +72,79 @@ class Tally:
     """What came of the cases so far."""
 
     def __init__(self) -> None:
-        self.outcomes: Counter[str] = Counter()
-        self.statuses: Counter[str] = Counter()
-        self.by_source: Counter[str] = Counter()
-        self.by_operation: Counter[tuple[str, int]] = Counter()
-        """(operation id, first digit of the status; 0 without an answer) -> count."""
-        self.setup = 0
-        self.recorded_class_matched = 0
-        self.recorded_class_total = 0
+        # One count per case for each combination, sums when they are asked for: a quarter of the
+        # time that a counter for each question takes.
+        self._counts: Counter[_Kind] = Counter()
         self.latency = Distribution()
         """From the intended send time, answers only."""
         self.lag = Distribution()
 
-    def operations(self) -> dict[str, dict[str, int]]:
-        """Operation id -> status class, `none` without an answer -> count."""
-        found: dict[str, dict[str, int]] = {}
-        for (operation_id, first), count in sorted(self.by_operation.items()):
-            found.setdefault(operation_id, {})[CLASSES[first] if first else "none"] = count
-        return found
+    def add(self, result: Result) -> None:
+        """Count RESULT."""
+        case, sent = result.case, result.sent
+        response, fault = sent.response, sent.fault
+        if response is not None:
+            status, outcome = response.status, "answered"
+            self.latency.add(sent.lag_ms + sent.duration_ms)
+        else:
+            status, outcome = 0, result.outcome
+        if fault is None or fault.sent:
+            self.lag.add(sent.lag_ms)
+        source, recorded = case.origin.source, case.recorded_status
+        self._counts[case.operation_id, source, case.setup, recorded, status, outcome] += 1
 
     @property
     def ended(self) -> int:
         """Cases that have a result."""
-        return self.outcomes.total()
+        return self._counts.total()
 
-    def add(self, result: Result) -> None:
-        """Count RESULT."""
-        case, sent = result.case, result.sent
-        self.outcomes[result.outcome] += 1
-        self.by_source[case.origin.source] += 1
-        self.setup += case.setup
-        status = sent.response.status if sent.response is not None else 0
-        self.by_operation[case.operation_id, status // 100] += 1
-        if status:
-            self.statuses[CLASSES[status // 100]] += 1
-            self.latency.add(sent.lag_ms + sent.duration_ms)
-        if sent.response is not None or (sent.fault is not None and sent.fault.sent):
-            self.lag.add(sent.lag_ms)
-        if case.origin.source == "replay" and not case.setup and case.recorded_status:
-            self.recorded_class_total += 1
-            self.recorded_class_matched += status // 100 == case.recorded_status // 100
+    @property
+    def setup(self) -> int:
+        """Of them, cases that brought about the state for others."""
+        return sum(count for (_, _, setup, *_), count in self._counts.items() if setup)
+
+    @property
+    def outcomes(self) -> Counter[str]:
+        """`answered`, `faulted`, `unknown` -> count."""
+        return self._summed(lambda kind: kind[5])
+
+    @property
+    def by_source(self) -> Counter[str]:
+        """Source -> count."""
+        return self._summed(lambda kind: kind[1])
+
+    @property
+    def statuses(self) -> Counter[str]:
+        """Status class (`2xx`) -> count."""
+        found = self._summed(lambda kind: _class_of(kind[4]))
+        del found["none"]
+        return found
+
+    @property
+    def recorded_class(self) -> tuple[int, int]:
+        """Replayed cases whose status class was the recorded one, and all replayed."""
+        replayed = [
+            (status // 100 == recorded // 100, count)
+            for (_, source, setup, recorded, status, _), count in self._counts.items()
+            if source == "replay" and not setup and recorded
+        ]
+        return sum(count for same, count in replayed if same), sum(count for _, count in replayed)
+
+    def operations(self) -> dict[str, dict[str, int]]:
+        """Operation id -> status class, `none` without an answer -> count."""
+        found: dict[str, dict[str, int]] = {}
+        counts = self._summed(lambda kind: (kind[0], _class_of(kind[4])))
+        order = {name: index for index, name in enumerate(("none", *CLASSES))}
+        for operation_id, name in sorted(counts, key=lambda key: (key[0], order[key[1]])):
+            found.setdefault(operation_id, {})[name] = counts[operation_id, name]
+        return found
+
+    def _summed(self, question: Callable[[_Kind], T]) -> Counter[T]:
+        found: Counter[T] = Counter()
+        for kind, count in self._counts.items():
+            found[question(kind)] += count
+        return found
+
+
+def _class_of(status: int) -> str:
+    return CLASSES[status // 100] if status else "none"

@@ -1,0 +1,56 @@
+"""With --json every command prints one JSON document on standard output, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cli.console import premortem
+
+COMMANDS = (
+    ["doctor"],
+    ["capture", "har", "production.har.gz"],
+    ["learn"],
+    ["traffic"],
+    ["traffic", "--limit", "1"],
+    ["profile"],
+    ["profile", "POST /invoices"],
+    ["generate", "--count", "10"],
+    ["cases"],
+    ["cases", "--rejected"],
+    ["plan", "build"],
+    ["plan", "show", "made.toml"],
+    ["run", "made.toml", "--dry-run"],
+    ["ask", "What if a refund is issued twice?", "--no-run"],
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_a_command_speaks_json_alone(project, command):
+    if "made.toml" in command:
+        premortem("plan", "build", "--out", "made.toml")
+    ran = premortem(*command, "--json")
+    assert (ran.code, ran.err) == (0, ""), ran
+    assert isinstance(ran.json, dict | list)
+
+
+def test_one_exchange_and_one_case_speak_json(project):
+    row = premortem("traffic", "--limit", "1", "--json").json["rows"][0]
+    exchange = premortem("traffic", row["id"], "--json").json
+    assert exchange["response"]["status"] == row["status"]
+    premortem("generate", "--count", "5")
+    listed = premortem("cases", "--json").json
+    assert {"operation_id", "request", "origin", "intent"} <= set(listed[0])
+
+
+def test_init_speaks_json(empty):
+    ran = premortem("init", "--json")
+    assert ran.json == {"file": "premortem.toml", "kept": None}
+    assert premortem("init", "--json", "--force").json["kept"] == "premortem.toml.bak"
+
+
+def test_an_error_is_json_too(empty):
+    ran = premortem("profile", "--json")
+    assert ran.code == 2
+    assert ran.json["error"] == "NothingLearned"
+    assert "premortem capture har" in ran.json["message"]
+    assert len(ran.err.splitlines()) == 1

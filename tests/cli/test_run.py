@@ -1,0 +1,142 @@
+"""Running a plan, and what its exit code, findings, baseline and reports say."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+import pytest
+
+from tests.cli.console import Ran, premortem
+
+CLEAN, FOUND = 0, 1
+LASTING = ("L03", "L04", "L07")
+"""Defects that any plan meets: a shape, a status, a report without credentials."""
+
+
+def ids(ran: Ran) -> set[str]:
+    return {finding["id"] for finding in ran.json["findings"]}
+
+
+@pytest.fixture
+def found(project, small_plan, defects) -> Iterator[Ran]:
+    """A run that found something, on a target that still has its defects."""
+    defects(*LASTING)
+    yield premortem("run", small_plan, "--json")
+
+
+def test_a_correct_service_ends_clean(project, small_plan, defects):
+    defects()
+    ran = premortem("run", small_plan)
+    assert ran.code == CLEAN, ran
+    assert "no finding" in ran.out
+    listed = premortem("findings")
+    assert listed.code == CLEAN
+    assert "no finding" in listed.out
+
+
+def test_every_request_is_accounted_for(found):
+    summary = found.json["summary"]
+    counted = [summary[name] for name in ("answered", "faulted", "unknown", "left")]
+    assert summary["planned"] == sum(counted) == 150
+
+
+def test_what_makes_a_run_fail_is_the_users_choice(project, small_plan, found):
+    assert found.code == FOUND
+    assert ids(found)
+    assert set(found.json["failing"]) == ids(found)
+    never = premortem("run", small_plan, "--fail-on", "never", "--update-baseline", "--json")
+    assert never.code == CLEAN
+    assert ids(never)
+    assert never.json["failing"] == []
+    assert (project.folder / "premortem.baseline.json").exists()
+    known = premortem("run", small_plan)
+    assert known.code == CLEAN, known
+    assert "(known)" in known.out
+    assert premortem("run", small_plan, "--fail-on", "any").code == FOUND
+    assert premortem("run", small_plan, "--baseline", "none.json").code == FOUND
+
+
+def test_a_baseline_that_is_none_is_refused_before_anything_is_sent(project, small_plan):
+    (project.folder / "premortem.baseline.json").write_text("[1, 2")
+    assert "is no baseline" in premortem("run", small_plan).complaint
+
+
+def test_findings_are_listed_and_shown_with_their_evidence(found):
+    listed = premortem("findings")
+    assert listed.code == CLEAN
+    for finding in found.json["findings"]:
+        assert finding["id"] in listed.out
+        assert finding["title"] in listed.out
+    chosen = found.json["findings"][0]
+    shown = premortem("findings", chosen["id"][:5])
+    assert chosen["curl"] in shown.out
+    assert f"premortem replay {chosen['id']}" in shown.out
+    assert premortem("findings", chosen["id"], "--json").json["id"] == chosen["id"]
+    assert ids(premortem("findings", "--json")) == ids(found)
+    assert ids(premortem("findings", "--all-runs", "--json")) == ids(found)
+    run_id = found.json["summary"]["id"]
+    assert ids(premortem("findings", "--run", run_id[:6], "--json")) == ids(found)
+
+
+def test_a_replayed_finding_is_failed_until_it_is_fixed(found, defects):
+    chosen = next(iter(ids(found)))
+    again = premortem("replay", chosen)
+    assert again.code == FOUND
+    assert again.out.startswith("FAILED")
+    defects()
+    fixed = premortem("replay", chosen[:6], "--json")
+    assert fixed.code == CLEAN
+    assert fixed.json == {"finding": chosen, "state": "FIXED", "reproduced": 0}
+    assert premortem("replay", chosen).out.startswith("FIXED")
+
+
+def test_an_ignored_finding_is_neither_reported_nor_fails_a_run(project, small_plan, found):
+    chosen, *others = sorted(ids(found))
+    ran = premortem("ignore", chosen, "--reason", "as agreed", "--json")
+    assert ran.json["ignored"] is True
+    listed = premortem("findings").out
+    assert f"ignored: {chosen}" in listed
+    assert "as agreed" in listed
+    assert chosen not in ids(premortem("report", "--json"))
+    assert set(premortem("run", small_plan, "--json").json["failing"]) == set(others)
+    assert premortem("ignore", chosen, "--undo").code == CLEAN
+    assert "ignored" not in premortem("findings").out
+
+
+def test_a_finding_is_ignored_until_a_day(found):
+    chosen = next(iter(ids(found)))
+    today = date.today()
+    for until, quiet in ((today, True), (today - timedelta(days=1), False)):
+        ran = premortem("ignore", chosen, "--reason", "until then", "--until", until)
+        assert f"until {until}" in ran.out
+        assert (chosen not in ids(premortem("report", "--json"))) is quiet
+    assert "2027-01-31" in premortem("ignore", chosen, "--reason", "x", "--until", "soon").complaint
+    assert "--reason" in premortem("ignore", chosen).complaint
+
+
+def test_reports_are_written_for_people_and_for_machines(project, found):
+    assert found.json["summary"]["id"] in premortem("report").out
+    ran = premortem("report", "--html", "report.html", "--junit", "report.xml")
+    assert ran.out.splitlines() == ["written: report.html", "written: report.xml"]
+    page = (project.folder / "report.html").read_text()
+    failures = ET.parse(project.folder / "report.xml").getroot().iter("failure")
+    assert all(finding_id in page for finding_id in ids(found))
+    assert "src=" not in page
+    assert len(list(failures)) == len(ids(found))
+    assert "-secret" not in page
+    told = premortem("report", "--json", "--html", "again.html").json
+    assert told["written"] == ["again.html"]
+    assert "nowhere" in premortem("report", "--html", "nowhere/report.html").complaint
+
+
+def test_the_run_is_told_on_standard_error_and_its_outcome_on_standard_output(
+    project, small_plan, defects
+):
+    defects(*LASTING)
+    ran = premortem("run", small_plan)
+    assert ran.code == FOUND
+    assert "reproducing 1/" in ran.err
+    assert "planned" in ran.out
+    assert "premortem findings ID" in ran.out
