@@ -125,7 +125,7 @@ def defects(target: str) -> Iterator[Callable[..., None]]:
 
 @pytest.fixture
 def small_plan(project: Project) -> Path:
-    """plan.toml: 150 requests in 1.5 s."""
-    built = premortem("plan", "build", "--rate", "100/s", "--duration", "1.5s", "--dynamic", "40%")
+    """plan.toml: 150 requests in half a second."""
+    built = premortem("plan", "build", "--rate", "300/s", "--duration", "0.5s", "--dynamic", "40%")
     assert built.code == 0, built
     return project.folder / "plan.toml"

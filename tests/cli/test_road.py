@@ -200,7 +200,7 @@ def test_a_plan_that_cannot_be_meant_is_refused(project, flags):
 def test_a_plan_is_shown_before_it_is_run(project, small_plan):
     ran = premortem("plan", "show")
     assert ran.code == 0
-    assert "150 requests at 100/s" in ran.out
+    assert "150 requests at 300/s" in ran.out
     assert "POST /invoices/{invoice_id}/approve" in ran.out
     assert premortem("run", small_plan, "--dry-run").out == ran.out
     told = premortem("plan", "show", small_plan, "--json").json

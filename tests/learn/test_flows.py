@@ -8,6 +8,7 @@ from random import Random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from premortem.domain.tokens import make_token
 from premortem.domain.traffic import Exchange, Profile
@@ -270,3 +271,25 @@ def test_what_a_search_found_was_put_there_by_whoever_told_it_first():
     ]
     found = steps(learn(exchanges), "GET /views/{view_id}", 200)
     assert found == ["POST /uploads", "GET /search", "GET /views/{view_id}"]
+
+
+def test_a_resource_that_a_body_names_by_path_belongs_to_the_recipe():
+    seen = []
+    for name in (f"room{n}x{n * 7}" for n in range(8)):
+        seen += [
+            call("PUT", f"/v1/rooms/{name}", status=201, body={"label": name}),
+            call("PUT", f"/v1/teams/{name}-team", status=201, body={"members": ["ann"]}),
+            call(
+                "PUT",
+                f"/v1/rooms/{name}/boards/plans",
+                status=201,
+                body={"writers": [f"/teams/{name}-team"]},
+            ),
+            call("PUT", f"/v1/rooms/{name}/boards/plans/notes/first", status=201, body={"n": 1}),
+        ]
+    dated = [replace(exchange, started_at=float(i)) for i, exchange in enumerate(seen)]
+    profile = learn(dated)
+    note = next(o for o in profile.operations if "/notes/" in o.id)
+    assert [step.operation_id.split("/")[2] for step in note.recipes[0].steps] == [
+        *("rooms", "teams", "rooms", "rooms")
+    ]

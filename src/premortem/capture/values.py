@@ -59,19 +59,19 @@ _SAID = re.compile(
 )
 _WORTH = re.compile(
     r"(?:(?:Bearer|Basic|Token|Digest|ApiKey)\s+)?"
-    r"(?:(\\*[\"'])(.*?)\1|([^\s\"'\\,;&<>(){}\[\]|]+))",
+    r"(?:(\\*[\"'])(.{0,8192}?)\1|([^\s\"'\\,;&<>(){}\[\]|]+))",
     re.IGNORECASE | re.DOTALL,
 )
 """The value: after a scheme word; quoted, or up to what ends a word."""
 _SCHEME_WORD = re.compile(r"Bearer|Basic|Token|Digest|ApiKey|OAuth", re.IGNORECASE)
 _SPOKEN = re.compile(
-    r"\b((?:Bearer|Basic|Token|ApiKey)\s+)([A-Za-z0-9._~+/\-]{8,}={0,2})", re.IGNORECASE
+    r"\b((?:Bearer|Basic|Token|ApiKey)\s+)([A-Za-z0-9._~+/\-]{8,}+={0,2}+)(?![@%])", re.IGNORECASE
 )
 _ELEMENT = re.compile(
     r"(<(?:[\w\-]+:)?([\w.\-]+)(?:\s[^<>]*)?>(?:<!\[CDATA\[)?)([^<>\]]+)(?=(?:\]\]>)?</)"
 )
 _ATTRIBUTES = re.compile(
-    r"(\b(?:name|key|property|type)=\\*[\"']([^\"'<>\\]+)\\*[\"'][^<>]*?\b(?:value|content)=\\*[\"'])"
+    r"(\b(?:name|key|property|type)=\\*[\"']([^\"'<>\\]+)\\*[\"'][^<>]{0,300}?\b(?:value|content)=\\*[\"'])"
     r"([^\"'<>\\]+)",
     re.IGNORECASE,
 )

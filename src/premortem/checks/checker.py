@@ -44,6 +44,7 @@ class Checker:
             )
         self.checks = tuple(check for check in checks if check.name not in off)
         """The ones that are on."""
+        self._judges = tuple(check.judge for check in self.checks)
         self._shapes = Shapes()
         self._known = {
             operation.id: Known(
@@ -65,4 +66,7 @@ class Checker:
         known = self._known.get(case.operation_id, self._unknown)
         if sent.fault is not None and sent.fault.kind == "unbound":
             return ()
-        return tuple(v for check in self.checks for v in check.judge(case, sent, known))
+        found: list[Verdict] = []
+        for judge in self._judges:
+            found.extend(judge(case, sent, known))
+        return tuple(found)

@@ -62,6 +62,10 @@ _ORDINARY_HEADERS = re.compile(
 )
 """Headers whose identifiers are the transport's or the credentials'."""
 
+PREFIX_SEGMENTS_MAX = 3
+"""Lengths of a path's beginning (`/api/v1`) that references may leave out, none included."""
+_PATH = re.compile(r"(/[A-Za-z0-9._~%@:+-]+){2,}/?")
+
 Keys = tuple[str, ...]
 
 
@@ -299,6 +303,19 @@ def _used(
             yield from _used_pair("header", name, text, ())
     if body.kind != "other":
         yield from _in_body(body.value, collection)
+        yield from _paths_in(body.value, split_path(request.path))
+
+
+def _paths_in(value: Any, own: tuple[str, ...]) -> Iterator[Named]:
+    """Resources that a body names by path, as permissions and references do.
+
+    OWN: segments of the request's path; what leads them (`/v1`) is often left out in bodies.
+    """
+    for pointer, leaf in leaves(value):
+        if type(leaf) is str and _PATH.fullmatch(leaf) and len(leaf) <= TEXT_MAX:
+            named = split_path(leaf)
+            keys = tuple(path_key(own[:length] + named) for length in range(PREFIX_SEGMENTS_MAX))
+            yield Named(place=_place(pointer), text=leaf, keys=tuple(dict.fromkeys(keys)))
 
 
 def _used_pair(part: Part, name: str, text: str, collection: tuple[str, ...]) -> Iterator[Named]:

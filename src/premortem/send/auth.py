@@ -50,11 +50,17 @@ class Credentials:
         self._environment = environment
         self._fixed: dict[str, Pairs] = {}
         self._tokens: dict[str, Pairs] = {}
+        self._whole: dict[str, Pairs] = {"": ()}
+        """Both together, of the roles that need nothing more."""
         self._locks: dict[str, asyncio.Lock] = {}
         self._useless_until: dict[str, float] = {}
         self.logins = 0
         """Login requests sent."""
         self._real = _real_values(roles, redaction_key, environment) if redaction_key else {}
+
+    def held(self, role: str) -> Pairs | None:
+        """The headers that ROLE sends; None when `headers` has to make them."""
+        return self._whole.get(role)
 
     async def headers(self, role: str, sender: Sender) -> Pairs:
         """The headers that ROLE sends; signs in when it has to. Empty role: none."""
@@ -67,6 +73,7 @@ class Credentials:
             fixed = self._fixed[role] = self._made(role)
         login = self._roles[role].login
         if login is None:
+            self._whole[role] = fixed
             return fixed
         held = self._tokens.get(role)
         if held is None:
@@ -74,7 +81,8 @@ class Credentials:
                 held = self._tokens.get(role)
                 if held is None:
                     held = self._tokens[role] = await self._sign_in(role, login, sender)
-        return fixed + held
+        whole = self._whole[role] = fixed + held
+        return whole
 
     def renew(self, role: str, used: Pairs, *, now: float) -> bool:
         """USED was refused: whether another try with other credentials can make sense.
@@ -90,6 +98,7 @@ class Credentials:
         held = self._tokens.get(role)
         if held is not None and used[-1:] == held:
             del self._tokens[role]
+            self._whole.pop(role, None)
         return True
 
     def useless(self, role: str, *, now: float) -> None:
@@ -98,6 +107,8 @@ class Credentials:
 
     def forget(self) -> None:
         """Drop all tokens: the target was reset and knows none of them."""
+        for role in self._tokens:
+            self._whole.pop(role, None)
         self._tokens.clear()
         self._useless_until.clear()
 

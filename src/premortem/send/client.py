@@ -40,7 +40,9 @@ class Client:
             return self._unsent(case, bound, intended_at)
         request, role = self.credentials.restore(bound), case.role
         try:
-            headers = await self.credentials.headers(role, self.sender) if role else ()
+            headers = self.credentials.held(role)
+            if headers is None:
+                headers = await self.credentials.headers(role, self.sender)
             sent = await self.sender.send(request, intended_at=intended_at, credentials=headers)
             refused = sent.response is not None and sent.response.status == 401
             if refused and role and case.recorded_status != 401:
