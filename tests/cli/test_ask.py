@@ -27,10 +27,10 @@ def test_words_need_no_quotes(project):
     assert premortem("ask", *QUESTION.split(), "--no-run", "--json").json == quoted.json
 
 
-@pytest.mark.parametrize(("on", "code", "outcome"), [((), 0, "regression"), (("L08",), 1, "finding")])
-def test_the_verdict_is_the_exit_code_and_the_scenario_a_file(
-    project, defects, on, code, outcome
-):
+@pytest.mark.parametrize(
+    ("on", "code", "outcome"), [((), 0, "regression"), (("L08",), 1, "finding")]
+)
+def test_the_verdict_is_the_exit_code_and_the_scenario_a_file(project, defects, on, code, outcome):
     defects(*on)
     ran = premortem("ask", QUESTION, "--json")
     assert ran.code == code, ran

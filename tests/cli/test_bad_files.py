@@ -159,7 +159,10 @@ def test_a_specification_that_cannot_be_read_names_the_place(project):
         ("spec.json", b""),
         ("spec.json", b"\xff\xfe\x00"),
         ("spec.json", b'{"openapi": "9.0", "paths": {}}'),
-        ("spec.json", b'{"openapi": "3.1.0", "paths": {"/a": {"get": {"$ref": "#/paths/~1a/get"}}}}'),
+        (
+            "spec.json",
+            b'{"openapi": "3.1.0", "paths": {"/a": {"get": {"$ref": "#/paths/~1a/get"}}}}',
+        ),
         ("spec.json", b'{"openapi": "3.1.0", "paths": 7}'),
         ("spec.yaml", b"openapi: 3.1.0\nx: !!python/object/apply:os.system ['true']\npaths: {}\n"),
     ],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
 from datetime import date, timedelta
 
 import pytest
@@ -20,10 +19,10 @@ def ids(ran: Ran) -> set[str]:
 
 
 @pytest.fixture
-def found(project, small_plan, defects) -> Iterator[Ran]:
+def found(project, small_plan, defects) -> Ran:
     """A run that found something, on a target that still has its defects."""
     defects(*LASTING)
-    yield premortem("run", small_plan, "--json")
+    return premortem("run", small_plan, "--json")
 
 
 def test_a_correct_service_ends_clean(project, small_plan, defects):

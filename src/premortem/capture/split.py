@@ -20,6 +20,8 @@ ENTRY_BYTES_MAX = 256 * 1024 * 1024
 """A larger entry is passed over without being held."""
 HEAD_BYTES_MAX = 64 * 1024 * 1024
 """Where the entries must have begun: pages and custom fields may stand before them."""
+HEAD_DEPTH_MAX = 1000
+"""Brackets that stand open before them; an archive needs a handful."""
 
 _STRING_REST = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
 _TO_BRACE = re.compile(rb'(?:[^"{}]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
@@ -282,11 +284,14 @@ class _Head:
         elif mark == ord(","):
             self._key = b""
         elif mark in b"{[":
-            inside = self._path[1:] == [b"log"] and self._key == b"entries"
+            # Not by comparing slices: a file of brackets would take time by its length squared.
+            inside = len(self._path) == 2 and self._path[1] == b"log" and self._key == b"entries"
             if inside and mark == _OPEN_LIST:
                 return True
             if inside:
                 raise NotHar('its "entries" are not a list')
+            if len(self._path) >= HEAD_DEPTH_MAX:
+                raise NotHar(f"more than {HEAD_DEPTH_MAX} brackets stand open before its entries")
             self._path.append(self._key)
             self._key = b""
         else:

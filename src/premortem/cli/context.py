@@ -18,6 +18,8 @@ from rich.text import Text
 from premortem import config as configuration
 from premortem.analyse.excerpt import printable
 from premortem.config import Config
+from premortem.domain.run import Case
+from premortem.domain.traffic import Exchange
 from premortem.errors import NothingLearned
 from premortem.store import Store, open_store
 
@@ -117,6 +119,11 @@ def _line(parts: tuple[str | tuple[str, str], ...]) -> Text:
     # File names, captured texts and answers end up in here; none of them may steer the terminal.
     pairs = (part if isinstance(part, tuple) else (part, "") for part in parts)
     return Text.assemble(*((printable(text), style) for text, style in pairs))
+
+
+def identified(value: Exchange | Case) -> dict[str, Any]:
+    """VALUE's fields and its id, which is computed."""
+    return {"id": value.id, **msgspec.structs.asdict(value)}
 
 
 def print_json(value: Any) -> None:

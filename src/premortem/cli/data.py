@@ -13,13 +13,23 @@ from cyclopts.validators import Number
 
 from premortem import pipeline
 from premortem.analyse import case_view, cases_table, exchange_view, profile_view, traffic_table
-from premortem.cli.context import COMMON, EXIT_CLEAN, Common, print_json, say, show, warn
+from premortem.cli.context import (
+    COMMON,
+    EXIT_CLEAN,
+    Common,
+    identified,
+    print_json,
+    say,
+    show,
+    warn,
+)
 from premortem.cli.progress import bytes_progress, spinner
 from premortem.domain.run import Rejection
 from premortem.domain.traffic import OperationProfile, Profile
 from premortem.errors import ConfigError, InputError
 from premortem.pipeline.capture import Captured
 from premortem.pipeline.generate import Generated
+from premortem.plan import SEED_MAX
 from premortem.store import TrafficFilter
 
 MALFORMED_SHOWN_MAX = 10
@@ -28,7 +38,6 @@ ROWS_MAX = 1_000_000
 """Rows of one listing."""
 COUNT_MAX = 1_000_000
 """Cases of one `generate`: about 2 GB of memory."""
-SEED_MAX = 2**32 - 1
 OPERATIONS_NAMED_MAX = 8
 """Operations that a name could mean, listed in a message."""
 
@@ -74,7 +83,10 @@ def har(files: list[Path], /, *, common: Common = COMMON) -> int:
     files
         HAR files.
     """
-    with common.opened(make=True) as (config, store), bytes_progress(files, quiet=common.json) as progress:
+    with (
+        common.opened(make=True) as (config, store),
+        bytes_progress(files, quiet=common.json) as progress,
+    ):
         report = pipeline.capture(files, config=config, store=store, progress=progress)
     if common.json:
         print_json(report)
@@ -93,6 +105,10 @@ def _print_captured(report: Captured) -> None:
     for reason, count in sorted(report.dropped.items(), key=lambda item: -item[1]):
         say(f"  {count:,} left out: {reason}")
     replaced = ", ".join(f"{n:,} by {rule}" for rule, n in sorted(report.redacted.items()))
+    if report.bodies_dropped:
+        say(f"  {report.bodies_dropped:,} kept without their bodies, larger than body_bytes_max")
+    if report.bodies_missing:
+        say(f"  {report.bodies_missing:,} without the response body that was there: not recorded")
     if report.added or report.duplicates:
         say(f"  redacted before storage: {replaced or 'nothing'}")
     for file, index, reason in report.malformed[:MALFORMED_SHOWN_MAX]:
@@ -328,7 +344,7 @@ def traffic(
     with common.opened() as (_, store):
         if exchange:
             shown = store.exchange(exchange)
-            print_json(shown) if common.json else show(exchange_view(shown))
+            print_json(identified(shown)) if common.json else show(exchange_view(shown))
             return EXIT_CLEAN
         where = TrafficFilter(method=method, host=host, path=path, status=status, role=role)
         rows = store.traffic(where, limit=limit, offset=offset)
@@ -399,7 +415,8 @@ def cases(
     with common.opened() as (_, store):
         if case:
             sequence = store.case(case)
-            print_json(sequence) if common.json else show(case_view(sequence))
+            steps = {"cases": [identified(step) for step in sequence.cases]}
+            print_json(steps) if common.json else show(case_view(sequence))
             return EXIT_CLEAN
         if rejected:
             rejections = store.rejections(limit)
@@ -408,7 +425,7 @@ def cases(
         if operation:
             operation = known_operation(store.profile(), operation).id
         rows = store.cases(limit=limit, operation=operation, source=source)
-    print_json(rows) if common.json else show(cases_table(rows))
+    print_json([identified(row) for row in rows]) if common.json else show(cases_table(rows))
     return EXIT_CLEAN
 
 

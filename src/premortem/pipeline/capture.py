@@ -30,6 +30,10 @@ class Captured(Struct, frozen=True, kw_only=True):
     malformed_total: int
     redacted: Mapping[str, int]
     """Rule -> values replaced."""
+    bodies_dropped: int = 0
+    """Bodies over `body_bytes_max`; their exchanges are kept without them."""
+    bodies_missing: int = 0
+    """Response bodies that the recordings themselves left out."""
     seconds: float
 
 
@@ -68,6 +72,8 @@ def capture(
         malformed=tuple(malformed),
         malformed_total=counts.malformed_total,
         redacted=dict(counts.redacted),
+        bodies_dropped=counts.bodies_dropped,
+        bodies_missing=counts.bodies_missing,
         seconds=time.perf_counter() - started,
     )
 

@@ -40,6 +40,7 @@ class Prepared(Struct, frozen=True, kw_only=True):
 
     plan: Plan
     profile: Profile
+    checker: Checker
     arranged: Arranged
     rejected: int
     accounts: tuple[Case, ...]
@@ -73,6 +74,7 @@ def prepare(plan: Plan, *, config: Config, store: Store) -> Prepared:
     if not config.target.base_url:
         raise ConfigError("no target is named; set `base_url` under [target] in premortem.toml")
     profile = store.profile(plan.profile)
+    checker = Checker(profile, off=plan.checks_off)
     exchanges = recorded(store, profile)
     made = produce(
         profile,
@@ -102,6 +104,7 @@ def prepare(plan: Plan, *, config: Config, store: Store) -> Prepared:
     return Prepared(
         plan=plan,
         profile=profile,
+        checker=checker,
         arranged=arranged,
         rejected=len(made.rejections),
         accounts=accounts,
@@ -118,8 +121,7 @@ def execute(
     early: the rest stays unconfirmed. Raises UnsafeTarget before anything is sent, TargetDown
     when nobody answers.
     """
-    plan = prepared.plan
-    checker = Checker(prepared.profile, off=plan.checks_off)
+    plan, checker = prepared.plan, prepared.checker
     with open_line(
         config,
         connections_max=plan.in_flight_max,

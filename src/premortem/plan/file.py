@@ -15,6 +15,7 @@ from premortem.errors import ConfigError
 PLANNED_MAX = 100_000_000
 """Requests of one plan."""
 IN_FLIGHT_MAX = 4096
+SEED_MAX = 2**32 - 1
 
 _COMMENTS = {
     "name": "How the run is called in reports.",
@@ -66,8 +67,9 @@ def check_plan(plan: Plan, *, where: str) -> None:
             refuse(key, "it must be more than 0")
     if plan.requests_max < 0:
         refuse("requests_max", "it must be 0 (no limit) or more")
-    if not 1 <= plan.in_flight_max <= IN_FLIGHT_MAX:
-        refuse("in_flight_max", f"it must be between 1 and {IN_FLIGHT_MAX}")
+    for key, least, most in (("in_flight_max", 1, IN_FLIGHT_MAX), ("seed", 0, SEED_MAX)):
+        if not least <= getattr(plan, key) <= most:
+            refuse(key, f"it must be between {least} and {most}")
     try:
         planned = plan.planned
         plan.planned_dynamic  # noqa: B018 - it parses the share
