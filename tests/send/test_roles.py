@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import threading
 from typing import Any
+from urllib.parse import quote_plus
 
 import pytest
 
 from premortem.config import Config, Login, RoleConfig, TargetConfig
 from premortem.domain.run import Sequence
-from premortem.domain.tokens import make_token
+from premortem.domain.tokens import make_email_token, make_token
 from premortem.errors import ConfigError, TargetError
 from premortem.send.line import open_line
 from tests.send.cases import binding, case, get, post
@@ -175,6 +176,21 @@ def test_a_restored_credential_fits_into_the_body_it_stands_in():
     bodies = [r.partition(b"\r\n\r\n")[2] for r in server.requests]
     assert json.loads(bodies[0]) == {"p": secret}
     assert bodies[1] == b"p=a%22b%5Cc%26d+e&q=1"
+
+
+def test_an_address_that_a_role_signs_in_with_is_restored_from_its_own_form_of_token():
+    token = make_email_token(KEY, "ann@shop.example")
+    form = (("content-type", "application/x-www-form-urlencoded"),)
+    role = RoleConfig(login=Login(json={"email": "ann@shop.example", "password": "${S}"}))
+    with (
+        answering(lambda _: ok()) as server,
+        line_to(server.url, env={"S": "s3cret-word"}, r=role) as line,
+    ):
+        line.send_case(case(post(body=json.dumps({"email": token}).encode())))
+        line.send_case(case(post(body=f"e={quote_plus(token)}".encode(), headers=form)))
+    bodies = [r.partition(b"\r\n\r\n")[2] for r in server.requests]
+    assert json.loads(bodies[0]) == {"email": "ann@shop.example"}
+    assert bodies[1] == b"e=ann%40shop.example"
 
 
 def test_a_sequence_takes_live_values_from_its_own_answers():

@@ -65,9 +65,8 @@ def check_plan(plan: Plan, *, where: str) -> None:
         value = getattr(plan, key)
         if not math.isfinite(value) or value <= 0:
             refuse(key, "it must be more than 0")
-    if plan.requests_max < 0:
-        refuse("requests_max", "it must be 0 (no limit) or more")
-    for key, least, most in (("in_flight_max", 1, IN_FLIGHT_MAX), ("seed", 0, SEED_MAX)):
+    limits = (("requests_max", 0, PLANNED_MAX), ("in_flight_max", 1, IN_FLIGHT_MAX))
+    for key, least, most in (*limits, ("seed", 0, SEED_MAX)):
         if not least <= getattr(plan, key) <= most:
             refuse(key, f"it must be between {least} and {most}")
     try:

@@ -13,7 +13,7 @@ import msgspec
 
 from premortem.config import Login, RoleConfig, resolve
 from premortem.domain.run import Sent
-from premortem.domain.tokens import MARK, make_token
+from premortem.domain.tokens import MARK, make_email_token, make_token
 from premortem.domain.traffic import Pairs, Request
 from premortem.errors import ConfigError, TargetError
 from premortem.send.bind import FORM, at, text_of
@@ -29,6 +29,7 @@ RESTORE_LENGTH_MIN = 5
 RENEW_PAUSE_S = 10.0
 """A new login that did not help is not tried again for this long."""
 
+_ADDRESS = re.compile(r"[^@\s:]+@[^@\s:]+\.[^@\s:]+")
 _TOKEN = re.compile(rf"(?<![a-z0-9]){MARK}[a-z0-9]+")
 
 
@@ -57,6 +58,12 @@ class Credentials:
         self.logins = 0
         """Login requests sent."""
         self._real = _real_values(roles, redaction_key, environment) if redaction_key else {}
+        self._addresses = {
+            make_email_token(redaction_key, value): value
+            for value in self._real.values()
+            if _ADDRESS.fullmatch(value)
+        }
+        """Who signs in by an e-mail address, which is redacted in its own form."""
 
     def held(self, role: str) -> Pairs | None:
         """The headers that ROLE sends; None when `headers` has to make them."""
@@ -143,7 +150,10 @@ class Credentials:
             real = self._real.get(match.group())
             return match.group() if real is None else encode(real)
 
-        return _TOKEN.sub(value, text)
+        text = _TOKEN.sub(value, text)
+        for token, address in self._addresses.items():
+            text = text.replace(encode(token), encode(address))
+        return text
 
     def _made(self, role: str) -> Pairs:
         configured = self._roles.get(role)
@@ -236,7 +246,7 @@ def _real_values(
             value = resolve(text, environment=environment)
         except ConfigError:
             continue  # said when the role is used
-        for part in {value, value.partition(":")[2], value.partition(" ")[2]}:
+        for part in {value, *value.partition(":")[::2], value.partition(" ")[2]}:
             if len(part) >= RESTORE_LENGTH_MIN:
                 real[make_token(key, part)] = part
     return real
