@@ -58,7 +58,7 @@ def test_every_module_is_used_by_another_one_or_by_the_user():
         if path.stem != "__init__"
     }
     used = {name for path in modules.values() for name in imported(path)}
-    packages = [p for p in (ROOT / "src").rglob("__init__.py")]
+    packages = list((ROOT / "src").rglob("__init__.py"))
     used |= {name for path in packages for name in imported(path)}
     entry_points = {
         "premortem.cli.app",  # the console script
