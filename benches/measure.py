@@ -26,15 +26,16 @@ class Taken(NamedTuple):
 
 def recording(name: str) -> Path:
     """The recording NAME, or the file that the command line names; ends the bench without one."""
-    path = Path(sys.argv[1]) if len(sys.argv) > 1 else SHARED / name
-    if not path.exists():
+    if len(sys.argv) > 1:
+        return Path(sys.argv[1])
+    if not (SHARED / name).exists():
         print(f"skipped: shared/{name} does not lie beside this checkout; name a HAR file instead")
         raise SystemExit(0)
-    return path
+    return SHARED / name
 
 
 def unpacked(path: Path) -> bytes:
-    """The content of PLAIN or gzip file PATH."""
+    """The content of PATH, a plain or a gzip file."""
     data = path.read_bytes()
     return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
 

@@ -155,6 +155,17 @@ def test_recipes_say_which_exchanges_are_needed():
     assert exchanges_needed(shop()) == steps
 
 
+def test_what_strangers_got_elsewhere_is_expected_before_a_declared_403():
+    parcel = changed(PARCEL, roles={}, answers=(), declared=(201, 403))
+    question = "What if a parcel is added without signing in?"
+    (scenario,) = planned(question, shop(parcel))
+    assert "Then the response status is 403" in lines(scenario)
+    ship = changed(SHIP, roles={"": {"401": 2}})
+    (scenario,) = planned(question, shop(parcel, ship))
+    assert "Then the response status is 401" in lines(scenario)
+    assert "operations like this" in scenario.origin.expectation
+
+
 def test_an_operation_that_no_traffic_leads_to_is_an_error_that_says_so():
     with pytest.raises(InputError, match="capture traffic"):
         planned("What if a parcel is added twice?", exchanges={})

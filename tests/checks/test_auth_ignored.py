@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
-from tests.checks.judging import answer, answered, breaking, case, operation, verdicts
+from premortem.checks import Checker
+from premortem.domain.traffic import Operation
+from tests.checks.judging import answer, answered, breaking, case, operation, profile, verdicts
 
 SECURED = operation(secured=True, roles={"clerk": {"200": 9}}, answers=(answer(200), answer(401)))
 
@@ -28,6 +31,17 @@ def test_what_is_open_to_all_is_no_defect():
     assert not found(of=operation(), intent=breaking("auth missing"))
     public = operation(secured=True, roles={"": {"200": 3}})
     assert not found(of=public, intent=breaking("auth missing"))
+
+
+def test_what_a_document_leaves_out_is_secured_only_if_production_refused_strangers():
+    listed = operation(operation=Operation(method="GET", template="/invoices"), in_spec=True)
+    version = operation(secured=True, roles={"clerk": {"200": 9}}, answers=(answer(200),))
+    given = case(version, intent=breaking("auth missing"))
+    sent = answered(given, 200, {"version": "1.2"})
+    assert Checker(profile(version)).check(given, sent)
+    assert not Checker(profile(listed, version)).check(given, sent)
+    refused = replace(version, answers=(answer(200), answer(401)))
+    assert Checker(profile(listed, refused)).check(given, sent)
 
 
 def test_asking_what_is_allowed_needs_no_credentials():

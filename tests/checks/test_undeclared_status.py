@@ -50,6 +50,21 @@ def test_a_refusal_of_what_production_never_sent_is_a_small_matter(status):
 
 
 @pytest.mark.parametrize(
+    "sent",
+    [
+        {"intent": breaking("auth missing"), "role": "clerk"},
+        {"intent": breaking("auth invalid"), "role": "clerk"},
+        {"recorded_status": 401, "role": ""},
+        {"recorded_status": 401, "role": "unknown"},
+    ],
+)
+def test_what_a_secured_operation_answers_strangers_need_not_be_declared(sent):
+    assert not found(401, of=STRICT, **sent)
+    assert found(403, of=STRICT, **sent)
+    assert found(401, of=operation(in_spec=True, declared=(200,)), **sent)
+
+
+@pytest.mark.parametrize(
     ("status", "role", "severity"),
     [
         (409, "clerk", "medium"),

@@ -30,7 +30,7 @@ class Ran:
     def complaint(self) -> str:
         """The one line on standard error of a command that could not do its work."""
         assert self.code == 2, self
-        assert self.out == "", self
+        assert self.out == "" or "message" in self.json, self
         [line] = self.err.splitlines()
         assert line.startswith("premortem: "), line
         assert "Traceback" not in line

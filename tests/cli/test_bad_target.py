@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.cli.console import premortem
@@ -9,7 +11,8 @@ from tests.cli.targets import babble, hang, hang_up, ready_then, target
 from tests.services import free_port
 
 KNOWN = (400, 15)
-SENDING = (["run", "plan.toml"], ["ask", "What if a refund is issued twice?"])
+SENDING = (["run", "plan.toml"], ["ask", "What if a refund is issued twice?", "--json"])
+"""With --json `ask` does not tell what it understood before it fails."""
 
 
 @pytest.mark.parametrize("command", SENDING, ids=lambda command: command[0])
@@ -24,7 +27,7 @@ def test_a_target_that_is_down_is_named(project, small_plan, command):
 
 @pytest.mark.parametrize(
     ("serve", "told"),
-    [(hang, "did not answer"), (babble, "does not answer as HTTP"), (hang_up, "does not answer")],
+    [(hang, "did not answer"), (babble, "does not answer as HTTP"), (hang_up, "did not answer")],
     ids=lambda value: getattr(value, "__name__", ""),
 )
 @pytest.mark.parametrize("command", [*SENDING, ["doctor"]], ids=lambda command: command[0])
@@ -40,10 +43,11 @@ def test_a_target_that_never_answers_well_is_told_apart(project, small_plan, ser
 
 
 def test_what_hangs_once_it_is_ready_ends_the_run_and_every_request_is_counted(project):
-    project.configure('ready = "/health"', 'ready = "/health"')
     project.configure('[target.reset]\nrequest = "POST /_test/reset"', "")
     text = project.config.read_text()
-    project.config.write_text(text[: text.index("[roles.")])
+    names = re.findall(r"\[roles\.(\w+)", text)
+    tokens = "".join(f'[roles.{name}]\nbearer = "held"\n' for name in names)
+    project.config.write_text(text[: text.index("[roles.")] + tokens)
     plan = "rate_per_second = 100\nduration_s = 0.4\ntimeout_s = 0.4\ndynamic = '0%'\n"
     (project.folder / "plan.toml").write_text(plan)
     with target(ready_then(hang)) as (base, _):
@@ -67,10 +71,10 @@ def test_an_unset_variable_is_named_before_anything_is_sent(project, small_plan,
     monkeypatch.delenv("LEDGER_PASSWORD_CFO")
     with target(babble) as (base, seen):
         project.configure(project.base, base)
-        for command in SENDING:
-            complaint = premortem(*command).complaint
-            assert "LEDGER_PASSWORD_CFO" in complaint
-            assert "export" in complaint
+        complaint = premortem("run", small_plan).complaint
+    assert "role CFO" in complaint
+    assert "LEDGER_PASSWORD_CFO" in complaint
+    assert "export" in complaint
     assert seen == []
 
 
@@ -80,7 +84,9 @@ def test_no_target_at_all_points_to_its_key(project, small_plan):
         assert "base_url" in premortem(*command).complaint
 
 
-@pytest.mark.parametrize("base", ["ftp://127.0.0.1", "127.0.0.1:80", "http://", "http://127.0.0.1:x"])
+@pytest.mark.parametrize(
+    "base", ["ftp://127.0.0.1", "127.0.0.1:80", "http://", "http://127.0.0.1:x"]
+)
 def test_an_address_that_is_none_is_named(project, small_plan, base):
     project.configure(project.base, base)
     assert "base_url" in premortem("run", small_plan).complaint
@@ -115,3 +121,17 @@ def test_a_reset_that_fails_is_named(project, small_plan):
     complaint = premortem("run", small_plan).complaint
     assert "status 3" in complaint
     assert "no such book" in complaint
+
+
+def test_a_target_that_breaks_down_while_findings_are_reproduced_loses_nothing(
+    project, small_plan, defects
+):
+    defects("L03", "L04", "L07")
+    # A reset that works once.
+    project.configure('request = "POST /_test/reset"', 'command = "mkdir once"')
+    ran = premortem("run", small_plan, "--json")
+    assert ran.code == 2, ran
+    assert ran.json["findings"] == []
+    assert len(ran.json["unconfirmed"]) >= 2
+    assert "mkdir once" in ran.json["trouble"]
+    assert premortem("report", "--json").json["summary"] == ran.json["summary"]

@@ -11,6 +11,7 @@ from premortem.config import TargetConfig
 from premortem.generate import Sampler
 from premortem.validate import Validator
 from tests.generate import small
+from tests.generate.small import text_field
 
 TARGET = TargetConfig(base_url="http://127.0.0.1:1", disposable=True)
 OPERATIONS = [operation.id for operation in small.operations()]
@@ -116,3 +117,25 @@ def test_an_update_leaves_secrets_as_they_are():
         profile = small.profile(operations=(operation,))
         cases = Sampler(profile, recorded, 1).cases(operation.id, 40)
         assert any(b"note" in c.request.body for c in cases) == kept
+
+
+def test_a_list_that_may_be_null_is_sampled_as_the_list():
+    listing = small.operations()[1]
+    ids = text_field("query:ids", {"inv_71k2m9": 3, "inv_8830aa": 2})
+    schema = '{"anyOf":[{"type":"array","items":{"type":"string"}},{"type":"null"}]}'
+    listing = replace(listing, fields=(ids,), parameter_schemas={"query:ids": schema})
+    operations = (listing, *(o for o in small.operations() if o.id != listing.id))
+    cases = sampler(profile=small.profile(operations=operations)).cases(listing.id, 20)
+    sent = {value for case in cases for name, value in case.request.query if name == "ids"}
+    assert sent <= {"inv_71k2m9", "inv_8830aa"}
+    assert sent
+
+
+def test_a_parameter_drawn_as_null_is_left_out():
+    listing = small.operations()[1]
+    limit = replace(listing.fields[0], types={"integer": 3, "null": 3})
+    schema = '{"type":["integer","null"],"minimum":1}'
+    listing = replace(listing, fields=(limit,), parameter_schemas={"query:limit": schema})
+    operations = (listing, *(o for o in small.operations() if o.id != listing.id))
+    cases = sampler(profile=small.profile(operations=operations)).cases(listing.id, 20)
+    assert ("limit", "null") not in {pair for case in cases for pair in case.request.query}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+from premortem.agent.bind import bind
 from premortem.agent.bindings import Bindings
+from premortem.agent.engine import refuse_unsafe
 from premortem.agent.planner import plan_scenarios
 from premortem.agent.understand import understand
 from premortem.agent.verdict import judge
@@ -12,7 +14,7 @@ from premortem.config import Config
 from premortem.domain.scenario import Scenario, Understanding
 from premortem.domain.traffic import Exchange, Profile
 
-__all__ = ["exchanges_needed", "generate_feature_scenario", "judge", "propose"]
+__all__ = ["exchanges_needed", "generate_feature_scenario", "judge", "propose", "refuse_changes"]
 
 
 def propose(
@@ -45,6 +47,14 @@ def generate_feature_scenario(
 ) -> list[Scenario]:
     """The skill GenerateFeatureScenario: the same question gives the same scenarios."""
     return plan_scenarios(understanding, profile=profile, exchanges=exchanges, roles=roles)
+
+
+def refuse_changes(
+    scenarios: Iterable[Scenario], *, bindings: Bindings, roles: tuple[str, ...], target: str
+) -> None:
+    """Raise UnsafeTarget when one of SCENARIOS would change data; nobody allowed that at TARGET."""
+    for scenario in scenarios:
+        refuse_unsafe(bind(scenario, bindings=bindings, roles=roles), bindings, target=target)
 
 
 EVIDENCE_MAX = 5_000

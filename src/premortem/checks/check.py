@@ -23,6 +23,8 @@ class Known(Struct, frozen=True, kw_only=True):
     """Compiled answers of the whole profile."""
     answers: Mapping[int, Answer]
     """Status -> what is known of the answers with it."""
+    documented: bool = False
+    """There is a specification, whether it knows this operation or not."""
 
     def recorded(self, *statuses: int) -> int:
         """Answers of production with one of STATUSES."""

@@ -46,11 +46,13 @@ class Checker:
         """The ones that are on."""
         self._judges = tuple(check.judge for check in self.checks)
         self._shapes = Shapes()
+        documented = any(operation.in_spec for operation in profile.operations)
         self._known = {
             operation.id: Known(
                 operation=operation,
                 shapes=self._shapes,
                 answers={answer.status: answer for answer in operation.answers},
+                documented=documented,
             )
             for operation in profile.operations
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from http import HTTPStatus
 
+from premortem.checks.auth_ignored import UNKNOWN
 from premortem.checks.check import Check, Known, Severity
 from premortem.domain.run import Case, Sent, Verdict
 
@@ -25,6 +26,8 @@ def judge(case: Case, sent: Sent, known: Known) -> Iterator[Verdict]:
     status = response.status
     if not 200 <= status < 500 or status in SILENT or known.declares(status):
         return
+    if status == 401 and operation.secured and _stranger(case):
+        return  # `security` says it: that is what credentials being required means
     declared = ", ".join(map(_spelled, sorted(operation.declared, key=_number)))
     recorded = known.recorded(status)
     evidence = f"answered {status} {_phrase(status)}; declared are {declared}"
@@ -51,6 +54,11 @@ def _severity(case: Case, sent: Sent, status: int, recorded: int) -> Severity:
         return "low" if never_sent or missing else "medium"
     moved = status in (301, 302, 303, 307, 308) and _moved(sent)
     return "low" if moved else "medium"
+
+
+def _stranger(case: Case) -> bool:
+    """Whether CASE goes out without credentials, or with meaningless ones."""
+    return case.intent.breaks.startswith("auth ") or case.role in ("", UNKNOWN)
 
 
 def _moved(sent: Sent) -> bool:

@@ -19,6 +19,9 @@ from premortem.cli.context import (
 )
 from premortem.errors import PremortemError
 
+MESSAGE_CHARS_MAX = 1_000
+"""Of an error in one line."""
+
 
 def _said(value: object) -> str | None:
     """A default worth showing: `no`, `none` and 0 go without saying."""
@@ -87,6 +90,9 @@ def _run(tokens: list[str]) -> int:
 
 def _failed(message: str, error: Exception, tokens: Sequence[str]) -> int:
     line = " ".join(message.split())
+    if len(line) > MESSAGE_CHARS_MAX:
+        # Of a message that quotes something long, the beginning and the advice at the end.
+        line = f"{line[: MESSAGE_CHARS_MAX // 2]} … {line[-MESSAGE_CHARS_MAX // 2 :]}"
     if "--json" in tokens:
         print_json({"error": type(error).__name__, "message": line})
     warn((f"premortem: {line}", "red"))

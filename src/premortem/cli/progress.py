@@ -11,7 +11,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeE
 
 from premortem.cli.context import err, warn
 from premortem.pipeline import Reproducing
-from premortem.run import Paused, Tick
+from premortem.run import Paused, RunStarted, Tick
 
 
 @contextmanager
@@ -87,7 +87,9 @@ LOG_EVERY_S = 5
 
 
 def _log_line(event: object) -> None:
-    if isinstance(event, Tick) and round(event.elapsed_s) % LOG_EVERY_S == 0:
+    if isinstance(event, RunStarted):
+        warn(f"  sending {event.planned:,} requests at {event.rate_per_second:g}/s")
+    elif isinstance(event, Tick) and round(event.elapsed_s) % LOG_EVERY_S == 0:
         warn(f"  {event.sent:,}/{event.planned:,} sent, {_spelled(event)}")
     elif isinstance(event, Paused):
         warn(f"  paused {event.pause_s:.0f} s: the target answered {event.status}")

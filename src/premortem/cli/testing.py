@@ -294,11 +294,13 @@ def run(
 
 def _print_reported(reported: Reported, prepared: Prepared, *, new: list[str]) -> None:
     show_view(run_view(reported.summary, prepared.arranged.shortfall))
-    unconfirmed = len(reported.unconfirmed)
-    show_view(findings_table(reported.findings, unconfirmed=unconfirmed, failing=new))
+    tried = sum(finding.reproduction_tries > 0 for finding in reported.unconfirmed)
+    show_view(findings_table(reported.findings, unconfirmed=tried, failing=new))
     if reported.summary.stopped:
         warn((f"stopped early: {reported.summary.stopped}", "yellow"))
-    if reported.trouble:
-        warn((f"not all that failed could be sent again: {reported.trouble}", "yellow"))
+    untried = len(reported.unconfirmed) - tried
+    if untried:
+        why = reported.trouble or reported.summary.stopped
+        warn((f"{untried} more failed, and were not sent again: {why}", "yellow"))
     if reported.findings:
         say("next: premortem findings ID; premortem report --html report.html")

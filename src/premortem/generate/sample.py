@@ -48,6 +48,7 @@ NAME_LENGTH_MIN = 3
 VARYING_SHARE = 0.5
 """From this share of distinct values on, a header's value is made anew for every case."""
 
+_SCALARS = frozenset({"string", "integer", "number", "boolean", "null"})
 _REALISTIC = Intent()
 _encode = msgspec.json.Encoder().encode
 Member = tuple[str, Draw, float, Conformance | None]
@@ -260,7 +261,9 @@ def _parameter(
     """The column of a query parameter or header: scalars, else recorded texts that can be read
     as something valid (arrays and objects in one of their styles), else what is declared."""
     shape = conformance.shape if conformance is not None else None
-    scalar = leaf(field, shape, reused=reused)
+    # `null` has no text: a parameter that may be nothing else but an array or object is not null.
+    empty = shape is not None and shape.types & _SCALARS == {"null"}
+    scalar = None if empty else leaf(field, shape, reused=reused)
     if scalar is not None or conformance is None:
         return scalar
     recorded = [(text_of(msgspec.json.decode(v)), n) for v, n in field.values] if field else []
@@ -450,7 +453,7 @@ def _parameters(
                 pairs = []
                 break
             values = value if isinstance(value, list) else [value]
-            pairs += [(name, text_of(item)) for item in values]
+            pairs += [(name, text_of(item)) for item in values if item is not None]
         else:
             yield tuple(pairs)
             continue

@@ -9,7 +9,7 @@ from itertools import chain, islice
 
 from msgspec import Struct
 
-from premortem.agent.ask import EVIDENCE_MAX, exchanges_needed, judge, propose
+from premortem.agent.ask import EVIDENCE_MAX, exchanges_needed, judge, propose, refuse_changes
 from premortem.agent.bindings import load_bindings
 from premortem.agent.connection import client_factory
 from premortem.agent.emit.feature import write_feature, write_step_library
@@ -74,6 +74,9 @@ def ask(
     verdicts: list[ScenarioVerdict] = []
     files: dict[str, None] = {}
     if run:
+        if not config.target.disposable:
+            target, roles = config.target.base_url, tuple(config.roles)
+            refuse_changes(scenarios, bindings=bindings, roles=roles, target=target)
         accounts = account_cases(
             profile, exchanges, config=config, redaction_key=store.redaction_key
         )

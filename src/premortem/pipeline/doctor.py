@@ -11,9 +11,10 @@ from typing import Literal
 
 from msgspec import Struct
 
-from premortem.config import Config, RoleConfig, resolve
+from premortem.config import Config, RoleConfig
 from premortem.errors import ConfigError, PremortemError
 from premortem.learn import load_spec
+from premortem.pipeline.roles import resolve_all
 from premortem.send.http import Sender
 from premortem.send.target import wait_ready
 from premortem.store import open_store
@@ -142,17 +143,9 @@ def _roles(roles: Mapping[str, RoleConfig]) -> Iterator[Diagnosis]:
         )
     for name, role in roles.items():
         try:
-            _resolve_all(role)
+            resolve_all(name, role)
             yield Diagnosis(subject=f"role {name}", state="ok", detail="credentials are there")
         except ConfigError as error:
             variables = re.findall(r"environment variable (\S+) ", str(error))
             mend = f"export {variables[0]}=..." if variables else ""
             yield Diagnosis(subject=f"role {name}", state="wrong", detail=str(error), mend=mend)
-
-
-def _resolve_all(role: RoleConfig) -> None:
-    values = [*role.header.values(), role.basic, role.bearer, role.cookie]
-    if role.login is not None:
-        values += [*role.login.json.values(), *role.login.form.values()]
-    for value in values:
-        resolve(value)

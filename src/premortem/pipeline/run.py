@@ -17,9 +17,10 @@ from premortem.config import Config
 from premortem.domain.run import Case, Finding, Plan, Result, RunSummary, Sent, Sequence
 from premortem.domain.traffic import Profile
 from premortem.errors import ConfigError, TargetError
-from premortem.generate import isolated, replay
+from premortem.generate import isolated, replay, unique_places
 from premortem.pipeline.accounts import account_cases, fresh_state
 from premortem.pipeline.generate import produce, recorded
+from premortem.pipeline.roles import require
 from premortem.plan import Arranged, arrange
 from premortem.run import Event, ResultBatch, RunEnded, RunStarted, reproduce, run_plan
 from premortem.run.runner import refuse_unsafe
@@ -92,8 +93,11 @@ def prepare(plan: Plan, *, config: Config, store: Store) -> Prepared:
     rest = {id_: exchange for id_, exchange in exchanges.items() if id_ not in made_already}
     identities = {name for role in config.roles.values() for name in role.identities}
 
+    unique = unique_places(profile)
+
     def apart(sequence: Sequence, number: int, kind: str = "cycle") -> Sequence:
-        return isolated(sequence, salt=f"{plan.seed} {kind} {number}", keep=identities)
+        salt = f"{plan.seed} {kind} {number}"
+        return isolated(sequence, salt=salt, keep=identities, unique=unique)
 
     arranged = arrange(
         plan,
@@ -118,17 +122,19 @@ def execute(
     come, the summary as soon as everything is sent.
 
     STOP, an interrupt or a target that breaks down while findings are reproduced ends that
-    early: the rest stays unconfirmed. Raises UnsafeTarget before anything is sent, TargetDown
-    when nobody answers.
+    early: the rest stays unconfirmed. Raises UnsafeTarget, and ConfigError for a role whose
+    variables are not set, before anything is sent; TargetDown when nobody answers.
     """
     plan, checker = prepared.plan, prepared.checker
+    sequences = prepared.arranged.sequences
+    require(config, (case.role for sequence in sequences for case in sequence.cases))
     with open_line(
         config,
         connections_max=plan.in_flight_max,
         timeout_s=plan.timeout_s,
         redaction_key=store.redaction_key,
     ) as line:
-        refuse_unsafe(prepared.arranged.sequences, line)
+        refuse_unsafe(sequences, line)
         line.wait_ready()
         fresh = fresh_state(line, prepared.accounts)
         fresh()
@@ -148,7 +154,7 @@ def execute(
         store.save_run(collected.summary)
         candidates = group(
             collected.suspicious,
-            sequences=prepared.arranged.sequences,
+            sequences=sequences,
             ignored=active(store.ignored(), date.today()),
         )[:FINDINGS_REPRODUCED_MAX]
         findings: list[Finding] = []

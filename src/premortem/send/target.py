@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 from premortem.config import Reset, TargetConfig
@@ -72,7 +73,7 @@ async def reset(
     if not target.disposable or not (how.command or how.request):
         return False
     if how.command:
-        await asyncio.to_thread(_run, how, directory)
+        await _run(how, directory)
     if how.request:
         await _ask(how, sender, credentials)
     credentials.forget()
@@ -81,7 +82,7 @@ async def reset(
     return True
 
 
-def _run(how: Reset, directory: Path) -> None:
+async def _run(how: Reset, directory: Path) -> None:
     process = subprocess.Popen(  # noqa: S602 - the user's own command, from their own file
         how.command,
         shell=True,
@@ -92,22 +93,28 @@ def _run(how: Reset, directory: Path) -> None:
         start_new_session=True,
     )
     try:
-        output, _ = process.communicate(timeout=how.timeout_s)
+        output, _ = await asyncio.to_thread(process.communicate, timeout=how.timeout_s)
     except subprocess.TimeoutExpired:
-        if hasattr(os, "killpg"):  # the shell's children with it; not on Windows
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
+        _kill(process)
         process.communicate()
         raise TargetError(
             f"the reset command `{how.command}` did not end within {how.timeout_s:g} s; mend it, "
             f"or raise `timeout_s` under [target.reset]"
         ) from None
+    except asyncio.CancelledError:
+        # The thread that waits for it would keep the whole program from ending.
+        _kill(process)
+        raise
     if process.returncode:
         raise TargetError(
             f"the reset command `{how.command}` failed with status {process.returncode}: "
             f"{_last_line(output) or 'it said nothing'}"
         )
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 async def _ask(how: Reset, sender: Sender, credentials: Credentials) -> None:

@@ -12,7 +12,17 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import Column, ColumnElement, Connection, Dialect, Table, func, insert, select
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Dialect,
+    Table,
+    false,
+    func,
+    insert,
+    select,
+)
 
 from premortem.store.blocks import BODIES, HEADS, BlockReader, BlockWriter, Span, next_block
 from premortem.store.cipher import Cipher
@@ -157,5 +167,7 @@ def parts(values: Collection[T], size: int) -> Iterator[list[T]]:
 
 def starts_with(column: Column[str], prefix: str) -> ColumnElement[bool]:
     """COLUMN starts with PREFIX, in a form that an index serves."""
+    if not prefix.isascii():
+        return false()  # ids are hex digits; the last of all characters has none after it
     after = prefix[:-1] + chr(ord(prefix[-1]) + 1) if prefix else ""
     return (column >= prefix) & (column < after) if prefix else column == ""

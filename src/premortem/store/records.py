@@ -193,10 +193,13 @@ class Records:
             ids = list(connection.execute(query.limit(2)).scalars())
             if text not in ids and len(ids) != 1:
                 many = f"more than one {what} starts with {text!r}; give more of its id"
-                none = f"no {what} {text!r}; list them with `premortem {what}s`"
+                none = f"no {what} {text!r}; {_LISTED.get(what, 'leave it out for the latest one')}"
                 raise InputError(many if ids else none)
             chosen = text if text in ids else ids[0]
             return connection.execute(newest.where(column == chosen)).one()
+
+
+_LISTED = {"finding": "list them with `premortem findings --all-runs`"}
 
 
 def _finding_place(finding: Finding) -> str:

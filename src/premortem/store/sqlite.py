@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from premortem.errors import DiskFull, StoreError, StoreLocked
+from premortem.errors import DiskFull, InputError, StoreError, StoreLocked
 
 PAGE_BYTES = 8192
 """Blocks are large: with the default of 4096 the chains of overflow pages are twice as long."""
@@ -116,6 +116,9 @@ class Database:
             yield
         except (SQLAlchemyError, sqlite3.Error) as error:
             raise self._meaning(error) from error
+        except UnicodeEncodeError as error:
+            # SQLite's text is UTF-8; arguments that are not come as lone surrogates.
+            raise InputError(f"not valid text: {error.object!a}; give it in UTF-8") from None
 
     def _meaning(self, error: SQLAlchemyError | sqlite3.Error) -> StoreError:
         cause = error.orig if isinstance(error, DBAPIError) else error
