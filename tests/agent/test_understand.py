@@ -5,13 +5,14 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from premortem.agent.failure_modes import FAILURE_MODES
 from premortem.agent.index import Index
 from premortem.agent.understand import PROMPT_CHARACTERS_MAX, understand
 from premortem.errors import InputError
 from premortem.learn import learn_profile, load_spec
-from tests.agent.small import shop
+from tests.agent.small import field, operations, shop
 from tests.shared import shared
 
 TABLE = yaml.safe_load((Path(__file__).parent / "prompts.yaml").read_text())
@@ -56,6 +57,15 @@ def test_the_error_says_what_was_understood_and_names_the_nearest_operations():
     assert "understood: duplicate" in message
     assert "not understood: unicorn" in message
     assert "POST /orders" in message
+
+
+def test_an_article_is_no_field_though_one_is_called_like_it():
+    order = operations()[0]
+    letters = replace(order, fields=(field("/a", "string", "x"), field("/to", "string", "y")))
+    profile = shop(replace(letters, request_schema="", request_source="learned"))
+    assert understand("What if the weight of a parcel is zero?", profile).field == "weight"
+    assert understand("What if a is empty?", profile).field == "a"
+    assert understand("What if to is empty?", profile).field == "to"
 
 
 def test_words_that_decided_nothing_are_said():

@@ -10,6 +10,7 @@ import sys
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -84,7 +85,7 @@ def recorded(target: str, tmp_path_factory: pytest.TempPathFactory) -> Project:
     return project
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def roles(monkeypatch: pytest.MonkeyPatch) -> None:
     """The roles' passwords, as a user would export them."""
     for name, value in PASSWORDS.items():
@@ -92,14 +93,16 @@ def roles(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def project(
-    recorded: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, roles: None
-) -> Project:
+def project(recorded: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A copy of the recorded project, entered."""
-    folder = tmp_path / "project"
-    shutil.copytree(recorded.folder, folder)
+    return copied(recorded, tmp_path / "project", monkeypatch)
+
+
+def copied(original: Project, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A copy of ORIGINAL in FOLDER, entered."""
+    shutil.copytree(original.folder, folder)
     monkeypatch.chdir(folder)
-    return Project(folder=folder, base=recorded.base)
+    return Project(folder=folder, base=original.base)
 
 
 @pytest.fixture
@@ -109,23 +112,31 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def switch(base: str, *ids: str) -> None:
+    """Exactly the defects IDS of the ledger at BASE are on from now on."""
+    body = json.dumps({"on": ids}).encode()
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(f"{base}/_test/defects", data=body, headers=headers)
+    urllib.request.urlopen(request, timeout=10).close()
+
+
 @pytest.fixture
 def defects(target: str) -> Iterator[Callable[..., None]]:
     """Switches exactly the given defects of the target on; off again afterwards."""
-
-    def switch(*ids: str) -> None:
-        body = json.dumps({"on": ids}).encode()
-        headers = {"Content-Type": "application/json"}
-        request = urllib.request.Request(f"{target}/_test/defects", data=body, headers=headers)
-        urllib.request.urlopen(request, timeout=10).close()
-
-    yield switch
-    switch()
+    yield partial(switch, target)
+    switch(target)
 
 
 @pytest.fixture
 def small_plan(project: Project) -> Path:
     """plan.toml: 150 requests in half a second."""
-    built = premortem("plan", "build", "--rate", "300/s", "--duration", "0.5s", "--dynamic", "40%")
+    return build_small_plan(project)
+
+
+def build_small_plan(project: Project) -> Path:
+    """150 requests in half a second, for PROJECT."""
+    path = project.folder / "plan.toml"
+    numbers = ["--rate", "300/s", "--duration", "0.5s", "--dynamic", "40%"]
+    built = premortem("plan", "build", *numbers, "--out", path, "--config", project.config)
     assert built.code == 0, built
-    return project.folder / "plan.toml"
+    return path

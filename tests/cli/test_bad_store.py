@@ -101,7 +101,7 @@ def test_a_full_disk_loses_nothing_that_was_stored(project):
         f' "url": "http://elsewhere/{n}", "headers": []}}, "response": {{"status": 200,'
         f' "headers": [], "content": {{"mimeType": "text/plain",'
         f' "text": "{os.urandom(1500).hex()}"}}}}}}'
-        for n in range(2000)
+        for n in range(400)
     )
     (project.folder / "large.har").write_text(f'{{"log": {{"entries": [{entries}]}}}}')
     size = (project.folder / ".premortem" / "store.db").stat().st_size
@@ -113,7 +113,7 @@ def test_a_full_disk_loses_nothing_that_was_stored(project):
         "main()"
     )
     ran = subprocess.run(
-        [sys.executable, "-c", code, str(size + 512 * 1024), "capture", "har", "large.har"],
+        [sys.executable, "-c", code, str(size + 128 * 1024), "capture", "har", "large.har"],
         cwd=project.folder,
         env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
         capture_output=True,
@@ -128,7 +128,7 @@ def test_a_full_disk_loses_nothing_that_was_stored(project):
     assert kept >= KNOWN[0]
     assert operations == KNOWN[1]
     assert premortem("capture", "har", "large.har").code == 0
-    assert project.counts()[0] == KNOWN[0] + 2000
+    assert project.counts()[0] == KNOWN[0] + 400
 
 
 UNKNOWN_IDS = (

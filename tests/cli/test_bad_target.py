@@ -19,6 +19,7 @@ SENDING = (["run", "plan.toml"], ["ask", "What if a refund is issued twice?", "-
 def test_a_target_that_is_down_is_named(project, small_plan, command):
     base = f"http://127.0.0.1:{free_port()}"
     project.configure(project.base, base)
+    project.configure("ready_timeout_s = 1.0", "ready_timeout_s = 0.3")
     complaint = premortem(*command).complaint
     assert base in complaint
     assert "start it" in complaint
@@ -32,6 +33,7 @@ def test_a_target_that_is_down_is_named(project, small_plan, command):
 )
 @pytest.mark.parametrize("command", [*SENDING, ["doctor"]], ids=lambda command: command[0])
 def test_a_target_that_never_answers_well_is_told_apart(project, small_plan, serve, told, command):
+    project.configure("ready_timeout_s = 1.0", "ready_timeout_s = 0.3")
     with target(serve) as (base, _):
         project.configure(project.base, base)
         ran = premortem(*command)
@@ -84,9 +86,7 @@ def test_no_target_at_all_points_to_its_key(project, small_plan):
         assert "base_url" in premortem(*command).complaint
 
 
-@pytest.mark.parametrize(
-    "base", ["ftp://127.0.0.1", "127.0.0.1:80", "http://", "http://127.0.0.1:x"]
-)
+@pytest.mark.parametrize("base", ["ftp://127.0.0.1", "http://127.0.0.1:x"])
 def test_an_address_that_is_none_is_named(project, small_plan, base):
     project.configure(project.base, base)
     assert "base_url" in premortem("run", small_plan).complaint

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -75,15 +74,6 @@ def test_a_run_stops_soon_keeps_every_result_and_says_so(project):
     assert summary["answered"] > 20
     assert summary["left"] > 5000
     assert premortem("doctor", "--json").code == 0
-
-
-def test_an_interrupted_run_speaks_json_to_the_end(project):
-    (project.folder / "plan.toml").write_text(PLAN)
-    with started("run", "plan.toml", "--json") as process:
-        time.sleep(3)
-        out, _ = interrupt(process)
-    # Stopped while it was still preparing, there is nothing to tell.
-    assert not out or json.loads(out)["summary"]["stopped"]
 
 
 def test_waiting_for_a_target_can_be_broken_off(project):

@@ -27,10 +27,12 @@ COMMANDS = (
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_a_command_speaks_json_alone(project, command):
     if "made.toml" in command:
-        premortem("plan", "build", "--out", "made.toml")
+        premortem("plan", "build", "--out", "made.toml", "--max-requests", "100")
     ran = premortem(*command, "--json")
     assert (ran.code, ran.err) == (0, ""), ran
     assert isinstance(ran.json, dict | list)
+    if "show" in command:
+        assert (ran.json["planned"], ran.json["dynamic"]) == (100, 40)
 
 
 def test_one_exchange_and_one_case_speak_json(project):

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from dataclasses import dataclass
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import Project, build_small_plan, copied, switch
 from tests.cli.console import Ran, premortem
+from tests.services import PASSWORDS
 
 CLEAN, FOUND = 0, 1
 LASTING = ("L03", "L04", "L07")
@@ -18,11 +22,38 @@ def ids(ran: Ran) -> set[str]:
     return {finding["id"] for finding in ran.json["findings"]}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A run that found something, and its plan."""
+
+    project: Project
+    ran: Ran
+
+    @property
+    def plan(self) -> Path:
+        return self.project.folder / "plan.toml"
+
+
+@pytest.fixture(scope="module")
+def once(recorded, target, tmp_path_factory) -> Found:
+    """A project with one run on a target with defects; nobody writes into this one."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in PASSWORDS.items():
+            patch.setenv(name, value)
+        project = copied(recorded, tmp_path_factory.mktemp("found") / "project", patch)
+        switch(target, *LASTING)
+        try:
+            ran = premortem("run", build_small_plan(project), "--json")
+        finally:
+            switch(target)
+    return Found(project=project, ran=ran)
+
+
 @pytest.fixture
-def found(project, small_plan, defects) -> Ran:
-    """A run that found something, on a target that still has its defects."""
+def found(once, defects, tmp_path, monkeypatch) -> Found:
+    """A copy of it, entered; the target still has its defects."""
     defects(*LASTING)
-    return premortem("run", small_plan, "--json")
+    return Found(project=copied(once.project, tmp_path / "found", monkeypatch), ran=once.ran)
 
 
 def test_a_correct_service_ends_clean(project, small_plan, defects):
@@ -36,25 +67,25 @@ def test_a_correct_service_ends_clean(project, small_plan, defects):
 
 
 def test_every_request_is_accounted_for(found):
-    summary = found.json["summary"]
+    summary = found.ran.json["summary"]
     counted = [summary[name] for name in ("answered", "faulted", "unknown", "left")]
     assert summary["planned"] == sum(counted) == 150
 
 
-def test_what_makes_a_run_fail_is_the_users_choice(project, small_plan, found):
-    assert found.code == FOUND
-    assert ids(found)
-    assert set(found.json["failing"]) == ids(found)
-    never = premortem("run", small_plan, "--fail-on", "never", "--update-baseline", "--json")
+def test_what_makes_a_run_fail_is_the_users_choice(found):
+    assert found.ran.code == FOUND
+    assert ids(found.ran)
+    assert set(found.ran.json["failing"]) == ids(found.ran)
+    never = premortem("run", found.plan, "--fail-on", "never", "--update-baseline", "--json")
     assert never.code == CLEAN
     assert ids(never)
     assert never.json["failing"] == []
-    assert (project.folder / "premortem.baseline.json").exists()
-    known = premortem("run", small_plan)
+    assert (found.project.folder / "premortem.baseline.json").exists()
+    known = premortem("run", found.plan)
     assert known.code == CLEAN, known
     assert "(known)" in known.out
-    assert premortem("run", small_plan, "--fail-on", "any").code == FOUND
-    assert premortem("run", small_plan, "--baseline", "none.json").code == FOUND
+    assert premortem("run", found.plan, "--fail-on", "any").code == FOUND
+    assert premortem("run", found.plan, "--baseline", "none.json").code == FOUND
 
 
 def test_a_baseline_that_is_none_is_refused_before_anything_is_sent(project, small_plan):
@@ -65,22 +96,22 @@ def test_a_baseline_that_is_none_is_refused_before_anything_is_sent(project, sma
 def test_findings_are_listed_and_shown_with_their_evidence(found):
     listed = premortem("findings")
     assert listed.code == CLEAN
-    for finding in found.json["findings"]:
+    for finding in found.ran.json["findings"]:
         assert finding["id"] in listed.out
         assert finding["title"] in listed.out
-    chosen = found.json["findings"][0]
+    chosen = found.ran.json["findings"][0]
     shown = premortem("findings", chosen["id"][:5])
     assert chosen["curl"] in shown.out
     assert f"premortem replay {chosen['id']}" in shown.out
     assert premortem("findings", chosen["id"], "--json").json["id"] == chosen["id"]
-    assert ids(premortem("findings", "--json")) == ids(found)
-    assert ids(premortem("findings", "--all-runs", "--json")) == ids(found)
-    run_id = found.json["summary"]["id"]
-    assert ids(premortem("findings", "--run", run_id[:6], "--json")) == ids(found)
+    assert ids(premortem("findings", "--json")) == ids(found.ran)
+    assert ids(premortem("findings", "--all-runs", "--json")) == ids(found.ran)
+    run_id = found.ran.json["summary"]["id"]
+    assert ids(premortem("findings", "--run", run_id[:6], "--json")) == ids(found.ran)
 
 
 def test_a_replayed_finding_is_failed_until_it_is_fixed(found, defects):
-    chosen = next(iter(ids(found)))
+    chosen = next(iter(ids(found.ran)))
     again = premortem("replay", chosen)
     assert again.code == FOUND
     assert again.out.startswith("FAILED")
@@ -91,21 +122,21 @@ def test_a_replayed_finding_is_failed_until_it_is_fixed(found, defects):
     assert premortem("replay", chosen).out.startswith("FIXED")
 
 
-def test_an_ignored_finding_is_neither_reported_nor_fails_a_run(project, small_plan, found):
-    chosen, *others = sorted(ids(found))
+def test_an_ignored_finding_is_neither_reported_nor_fails_a_run(found):
+    chosen, *others = sorted(ids(found.ran))
     ran = premortem("ignore", chosen, "--reason", "as agreed", "--json")
     assert ran.json["ignored"] is True
     listed = premortem("findings").out
     assert f"ignored: {chosen}" in listed
     assert "as agreed" in listed
     assert chosen not in ids(premortem("report", "--json"))
-    assert set(premortem("run", small_plan, "--json").json["failing"]) == set(others)
+    assert set(premortem("run", found.plan, "--json").json["failing"]) == set(others)
     assert premortem("ignore", chosen, "--undo").code == CLEAN
     assert "ignored:" not in premortem("findings").out
 
 
 def test_a_finding_is_ignored_until_a_day(found):
-    chosen = next(iter(ids(found)))
+    chosen = next(iter(ids(found.ran)))
     today = date.today()
     for until, quiet in ((today, True), (today - timedelta(days=1), False)):
         ran = premortem("ignore", chosen, "--reason", "until then", "--until", until)
@@ -115,15 +146,15 @@ def test_a_finding_is_ignored_until_a_day(found):
     assert "--reason" in premortem("ignore", chosen).complaint
 
 
-def test_reports_are_written_for_people_and_for_machines(project, found):
-    assert found.json["summary"]["id"] in premortem("report").out
+def test_reports_are_written_for_people_and_for_machines(found):
+    assert found.ran.json["summary"]["id"] in premortem("report").out
     ran = premortem("report", "--html", "report.html", "--junit", "report.xml")
     assert ran.out.splitlines() == ["written: report.html", "written: report.xml"]
-    page = (project.folder / "report.html").read_text()
-    failures = ET.parse(project.folder / "report.xml").getroot().iter("failure")
-    assert all(finding_id in page for finding_id in ids(found))
+    page = (found.project.folder / "report.html").read_text()
+    failures = ET.parse(found.project.folder / "report.xml").getroot().iter("failure")
+    assert all(finding_id in page for finding_id in ids(found.ran))
     assert "src=" not in page
-    assert len(list(failures)) == len(ids(found))
+    assert len(list(failures)) == len(ids(found.ran))
     assert "-secret" not in page
     told = premortem("report", "--json", "--html", "again.html").json
     assert told["written"] == ["again.html"]

@@ -187,3 +187,27 @@ def test_presence_follows_what_was_seen():
     values = draw(np.random.default_rng(1), 2000)
     shares = [sum(name in value for value in values) / 2000 for name in "abc"]
     assert shares == pytest.approx([1, 0.8, 0.1], abs=0.04)
+
+
+def test_of_several_alternatives_only_those_that_production_used_are_drawn():
+    chat = {
+        "type": "object",
+        "required": ["kind", "messages"],
+        "properties": {"kind": {"const": "chat"}, "messages": {"type": "integer"}},
+    }
+    text = {
+        "type": "object",
+        "required": ["kind"],
+        "properties": {"kind": {"const": "text"}, "messages": {"type": "integer"}},
+    }
+    shape = Shape({"oneOf": [text, chat]}, {})
+    fields = (
+        small.text_field("body:/kind", {"chat": 3}),
+        small.number_field("body:/messages", 1, 5),
+    )
+    draw = value_draw(tree(fields), shape, Context())
+    assert draw is not None
+    assert {value["kind"] for value in draw(np.random.default_rng(1), 50)} == {"chat"}
+    never_sent = value_draw(None, shape, Context())
+    assert never_sent is not None
+    assert {v["kind"] for v in never_sent(np.random.default_rng(1), 50)} == {"chat", "text"}

@@ -1,113 +1,99 @@
+"""Names that clients choose are chosen anew, everywhere in their sequence."""
+
 from __future__ import annotations
 
 import json
 
-from msgspec.structs import replace
+from premortem.domain.places import Place
+from premortem.domain.run import Binding, Case, Origin, Sequence
+from premortem.domain.traffic import Request
+from premortem.generate import isolated
 
-from premortem.domain.bodies import body_place, read_body
-from premortem.domain.run import Case, Intent, Origin, Sequence
-from premortem.domain.traffic import Link, Operation, OperationProfile, Request
-from premortem.generate import isolated, unique_places
-from tests.generate import small
-from tests.generate.small import text_field
-
-SPAN, OTHER = "0047098ef95545a4", "020741a239b044da"
-SCHEMA = {"type": "object", "properties": {"name": {"type": "string"}, "kind": {"enum": ["a"]}}}
-LABELS = OperationProfile(
-    operation=Operation(method="POST", template="/labels"),
-    count=2,
-    in_spec=True,
-    declared=(201, 409),
-    fields=(
-        text_field("body:/name", {"hard": 1, "easy": 1}),
-        text_field("body:/kind", {"a": 1, "b": 1}),
-    ),
-    request_schema=json.dumps(SCHEMA),
-    request_source="spec",
-)
-SPANS = OperationProfile(
-    operation=Operation(method="POST", template="/projects/{name}/spans"),
-    count=2,
-    fields=(replace(text_field("body:/data/*/id", {SPAN: 1, OTHER: 1}), format="hex"),),
-)
-PROFILE = small.profile(operations=(LABELS, SPANS))
-UNIQUE = unique_places(PROFILE)
+JSON = (("content-type", "application/json"),)
 
 
-def post(operation, path, body, **changes):
-    case = Case(
+def case(method: str, path: str, template: str, *, status: int = 201, **parts) -> Case:
+    body = json.dumps(parts.pop("body")).encode() if "body" in parts else b""
+    return Case(
         request=Request(
-            method="POST",
-            origin="",
-            path=path,
-            headers=(("content-type", "application/json"),),
-            body=json.dumps(body).encode(),
+            method=method, origin="", path=path, headers=JSON if body else (), body=body
         ),
-        operation_id=operation.id,
-        origin=Origin(source="replay", profile_version="0"),
-        recorded_status=201,
+        operation_id=f"{method} {template}",
+        origin=Origin(source="replay"),
+        recorded_status=status,
+        **parts,
     )
-    return replace(case, **changes)
 
 
-def bodies(*cases, unique=UNIQUE, salt="1"):
-    renamed = isolated(Sequence(cases=cases), salt=salt, unique=unique)
-    return [read_body(case.request) for case in renamed.cases]
-
-
-def test_a_name_that_must_not_come_twice_is_chosen_anew():
-    label = post(LABELS, "/labels", {"name": "hard", "kind": "a"})
-    (first,) = bodies(label)
-    (second,) = bodies(label, salt="2")
-    assert len({"hard", first["name"], second["name"]}) == 3
-    assert first["kind"] == "a"
-
-
-def test_a_name_stays_where_nothing_tells_that_it_has_to_be_new():
-    label = post(LABELS, "/labels", {"name": "hard"})
-    tolerant = replace(LABELS, declared=(201,))
-    assert bodies(label, unique=unique_places(small.profile(operations=(tolerant,)))) == [
-        {"name": "hard"}
-    ]
-    undeclared = replace(LABELS, request_schema="", request_source="learned")
-    assert bodies(label, unique=unique_places(small.profile(operations=(undeclared,)))) == [
-        {"name": "hard"}
-    ]
-    used = Link(
-        producer=SPANS.id,
-        select=body_place("id"),
-        consumer=LABELS.id,
-        place=body_place("name"),
-        support=2,
-        confidence=1.0,
+ROOMS = Sequence(
+    cases=(
+        case("PUT", "/rooms/north", "/rooms/{room_id}", body={"north": 1, "label": "north wing"}),
+        case(
+            "PUT",
+            "/rooms/north/seats/front",
+            "/rooms/{room_id}/seats/{seat_id}",
+            body={"room": "north", "see": "/rooms/north/plan"},
+        ),
+        case("GET", "/rooms/north", "/rooms/{room_id}", status=200),
     )
-    existing = replace(PROFILE, links=(used,))
-    assert bodies(label, unique=unique_places(existing)) == [{"name": "hard"}]
+)
 
 
-def test_a_code_is_new_below_a_renamed_parent_and_stays_a_code_wherever_it_stands():
-    spans = post(SPANS, "/projects/p/spans", {"data": [{"id": SPAN}, {"id": OTHER, "up": SPAN}]})
-    ((one, two),) = [body["data"] for body in bodies(spans)]
-    assert one["id"] != SPAN
-    assert two["up"] == one["id"]
-    assert len(one["id"]) == len(SPAN)
-    assert int(one["id"], 16)
+def test_a_chosen_name_is_new_in_paths_and_where_bodies_name_the_resource():
+    apart = isolated(ROOMS, salt="a").cases
+    name = apart[0].request.path.removeprefix("/rooms/")
+    assert name.startswith("north")
+    assert name != "north"
+    assert apart[1].request.path == f"/rooms/{name}/seats/front"  # apart by its parent already
+    assert apart[2].request.path == f"/rooms/{name}"
+    assert json.loads(apart[0].request.body) == {"north": 1, "label": "north wing"}
+    assert json.loads(apart[1].request.body) == {"room": name, "see": f"/rooms/{name}/plan"}
 
 
-def test_what_an_earlier_case_speaks_of_keeps_its_name():
-    note = post(LABELS, "/notes", {"text": SPAN}, operation_id="POST /notes")
-    spans = post(SPANS, "/projects/p/spans", {"data": [{"id": SPAN}]})
-    assert bodies(note, spans)[1]["data"][0]["id"] == SPAN
+def test_the_same_salt_gives_the_same_names_and_another_one_others():
+    assert isolated(ROOMS, salt="a") == isolated(ROOMS, salt="a")
+    assert isolated(ROOMS, salt="a") != isolated(ROOMS, salt="b")
 
 
-def test_what_was_refused_or_breaks_a_rule_on_purpose_is_sent_as_it_is():
-    refused = post(LABELS, "/labels", {"name": "hard"}, recorded_status=409)
-    mutated = post(
-        LABELS,
-        "/labels",
-        {"name": "hard"},
-        recorded_status=0,
-        origin=Origin(source="mutate", profile_version="0"),
-        intent=Intent(kind="adversarial", breaks="body:/name duplicate"),
+def test_names_to_keep_stay():
+    assert isolated(ROOMS, salt="a", keep={"north"}).cases[0].request.path == "/rooms/north"
+
+
+def test_what_was_there_before_keeps_its_name():
+    only_read = Sequence(cases=(ROOMS.cases[2],))
+    assert isolated(only_read, salt="a") is only_read
+
+
+def test_a_name_that_a_body_chose_is_new_where_later_paths_use_it():
+    made = Sequence(
+        cases=(
+            case("POST", "/rooms", "/rooms", body={"id": "0b6e6f1c-8a1f-4a51-9a43-6f0a3c1de001"}),
+            case(
+                "GET",
+                "/rooms/0b6e6f1c-8a1f-4a51-9a43-6f0a3c1de001",
+                "/rooms/{room_id}",
+                status=200,
+            ),
+        )
     )
-    assert bodies(refused) == bodies(mutated) == [{"name": "hard"}]
+    apart = isolated(made, salt="a").cases
+    name = json.loads(apart[0].request.body)["id"]
+    assert name != "0b6e6f1c-8a1f-4a51-9a43-6f0a3c1de001"
+    assert len(name) == 36
+    assert apart[1].request.path == f"/rooms/{name}"
+
+
+def test_an_identifier_that_the_service_made_is_left_to_its_binding():
+    binding = Binding(
+        step=0,
+        select=Place(part="body", name="/id"),
+        place=Place(part="path", name="1"),
+        recorded="north",
+    )
+    made = Sequence(
+        cases=(
+            case("POST", "/rooms", "/rooms", body={"label": "x"}),
+            case("PUT", "/rooms/north", "/rooms/{room_id}", bindings=(binding,)),
+        )
+    )
+    assert isolated(made, salt="a").cases[1].request.path == "/rooms/north"

@@ -56,6 +56,7 @@ _ANONYMOUS = re.compile(
 _PEOPLE = frozenset(stems("user person customer client people caller visitor member"))
 """Who does something, where no role is meant."""
 _ALLOWED = frozenset({"allowed", "permitted", "able", "authorized", "authorised", "signed"})
+_ARTICLES = frozenset({"a", "an", "the"})
 _BE = frozenset({"is", "are", "was", "were", "be", "been", "gets", "get", "got"})
 
 
@@ -236,8 +237,13 @@ def _said(name: Sequence[str], stemmed: Sequence[str]) -> Iterator[tuple[float, 
     """How many of NAME's words stand in STEMMED in a row, and where; less for one of them."""
     span = len(name)
     for at in range(len(stemmed) - span + 1):
-        if list(stemmed[at : at + span]) == list(name):
-            yield float(span), at
+        if list(stemmed[at : at + span]) != list(name):
+            continue
+        after = stemmed[at + span] if at + span < len(stemmed) else ""
+        if name[-1] in _ARTICLES and after not in STOPWORDS:
+            continue  # `a project`: the article of what follows, though a field is called so, too
+        # A field may be called `to` or `value`; one that says more is meant sooner.
+        yield (float(span) if set(name) - STOPWORDS else 0.25), at
     if span > 1:
         # `customer` for customer_name, `name` for displayName: half a naming.
         for at, word in enumerate(stemmed):

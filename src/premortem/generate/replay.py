@@ -31,6 +31,8 @@ _TRANSPORT_HEADERS = frozenset(
     {
         *("host", "content-length", "connection", "keep-alive", "transfer-encoding", "te"),
         *("upgrade", "trailer", "proxy-connection", "expect"),
+        # A trace of production's must not go on in a test (W3C Trace Context, B3).
+        *("traceparent", "tracestate", "b3", "x-b3-traceid", "x-b3-spanid", "x-b3-parentspanid"),
     }
 )
 

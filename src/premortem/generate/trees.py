@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 from msgspec import Struct
 from numpy.random import Generator
@@ -121,6 +122,8 @@ def _object(
 ) -> Draw | None:
     ways = shape.alternatives("object") if shape is not None else ()
     if len(ways) > 1:
+        # What else the document allows differs in more than this place: others depend on it.
+        ways = tuple(way for way in ways if _was_sent(node, way)) or ways
         found = [draw for way in ways if (draw := _object(node, way, context, at)) is not None]
         return mixed([(draw, 1.0) for draw in found]) if found else None
     children = node.children if node is not None else {}
@@ -148,6 +151,25 @@ def _object(
         elif must:
             return None
     return object_draw(dense)
+
+
+def _was_sent(node: Node | None, way: Shape) -> bool:
+    """Whether what was seen at NODE can have been of the alternative WAY, as far as its required
+    properties and fixed values tell."""
+    if node is None or not node.children or not way.required <= node.children.keys():
+        return False
+    for name, child in node.children.items():
+        inner = way.member(name)
+        values = child.field.values if child.field is not None else ()
+        if inner is None or not values:
+            continue
+        fixed = [
+            v for b in inner.branches for v in b.get("enum", [b["const"]] if "const" in b else [])
+        ]
+        free = any("enum" not in b and "const" not in b for b in inner.branches)
+        if fixed and not free and not any(msgspec.json.decode(v) in fixed for v, _ in values):
+            return False
+    return True
 
 
 def _wanted(child: Node | None, context: Context) -> bool:
