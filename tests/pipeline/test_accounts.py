@@ -1,0 +1,50 @@
+"""How a recording's own account-making is told from logins and everything else."""
+
+from __future__ import annotations
+
+from premortem.config import Login, RoleConfig
+from premortem.domain.tokens import make_token
+from premortem.domain.traffic import Exchange, Request, Response
+from premortem.pipeline.accounts import account_ids
+
+KEY = b"k" * 32
+TOKEN = make_token(KEY, "ann-secret")
+ROLES = {
+    "Ann": RoleConfig(login=Login(request="POST /login", json={"user": "ann", "password": "${P}"}))
+}
+
+
+def exchange(method: str, path: str, at: float, *, body: str = "", status: int = 201) -> Exchange:
+    return Exchange(
+        request=Request(method=method, origin="", path=path, body=body.encode()),
+        response=Response(status=status),
+        started_at=at,
+        duration_ms=1.0,
+    )
+
+
+def ids(*exchanges: Exchange) -> list[Exchange]:
+    by_id = {exchange.id: exchange for exchange in exchanges}
+    return [by_id[i] for i in account_ids(by_id, roles=ROLES, tokens={TOKEN})]
+
+
+def test_what_gave_a_role_its_password_is_sent_again_in_recorded_order():
+    password = f'{{"password": "{TOKEN}"}}'
+    later = exchange("PUT", "/accounts/bea", 2.0, body=password)
+    first = exchange("PUT", "/accounts/ann", 1.0, body=password)
+    assert ids(later, first) == [first, later]
+
+
+def test_a_login_makes_no_account_and_neither_does_what_was_refused():
+    password = f'{{"user": "ann", "password": "{TOKEN}"}}'
+    login = exchange("POST", "/login", 1.0, body=password, status=200)
+    refused = exchange("PUT", "/accounts/ann", 2.0, body=password, status=403)
+    other = exchange("PUT", "/accounts/eve", 3.0, body='{"password": "rdxsomebody"}')
+    assert ids(login, refused, other) == []
+
+
+def test_an_account_made_twice_is_made_once():
+    password = f'{{"password": "{TOKEN}"}}'
+    first = exchange("PUT", "/accounts/ann", 1.0, body=password)
+    again = exchange("PUT", "/accounts/ann", 5.0, body=password)
+    assert ids(again, first) == [first]
