@@ -103,3 +103,14 @@ def test_reproduction_can_be_broken_off_and_the_run_is_kept(project, small_plan,
     assert "more failed, and were not sent again: stopped by the user" in err
     summary = premortem("report", "--json").json["summary"]
     assert summary["answered"] == summary["planned"] == 150
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]], ids=["text", "json"])
+def test_a_reader_that_leaves_is_no_failure(project, form):
+    with started("traffic", *form) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        said = process.stderr.read()
+        assert process.wait(timeout=30) == 0
+    assert said == ""

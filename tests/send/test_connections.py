@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from premortem.config import TargetConfig
 from premortem.errors import ConfigError, TargetError
-from premortem.send.http import Sender
+from premortem.send.http import IDLE_S_MAX, Sender
 from tests.send.cases import get, post, run, send, sends
 from tests.send.server import Peer, answering, ok, serving, unused_port
 
@@ -229,6 +229,18 @@ def test_a_connection_that_the_server_closed_while_idle_is_not_used_even_for_a_p
     with serving(handle) as server:
         assert run(lambda: work(server.url)) == [200] * 5
     assert server.connections == 5
+
+
+def test_a_connection_idle_so_long_that_its_server_may_be_closing_it_is_not_used():
+    async def work(url: str) -> None:
+        async with Sender(TargetConfig(base_url=url)) as sender:
+            for pause_s in (0.0, 0.05, IDLE_S_MAX + 0.05):
+                await asyncio.sleep(pause_s)
+                await sender.send(post())
+
+    with answering(lambda _: ok()) as server:
+        run(lambda: work(server.url))
+    assert server.connections == 2
 
 
 def test_times_are_measured_from_the_intended_moment():

@@ -207,29 +207,29 @@ def generate(
                 _write_lines(made, out_file)
             store.save_sequences(f"generate-{seed}", made.sequences)
             store.save_rejections(made.rejections)
-    summary = _summed(made)
     if common.json:
-        print_json({**summary, "file": str(out_file) if out_file else None})
-        return EXIT_CLEAN
+        print_json({**_summed(made), "file": str(out_file) if out_file else None})
+    else:
+        _print_generated(made, count, safe_only=not config.target.disposable)
+        if out_file is not None:
+            say("written: ", (str(out_file), "bold"))
+        say("next: premortem cases; premortem plan build")
+    return EXIT_CLEAN
+
+
+def _print_generated(made: Generated, count: int, *, safe_only: bool) -> None:
+    summary = _summed(made)
     say(
         (f"{made.finals:,} cases", "bold"),
         f" in {len(made.sequences):,} sequences ({_spelled(summary['sources'])}; "
         f"{_spelled(summary['kinds'])}); {summary['setup']:,} setup requests; "
         f"{len(made.rejections):,} rejected and made anew",
     )
-    if made.finals < count:
-        say(
-            (
-                f"  {count - made.finals:,} fewer than asked for: there are no more different ones",
-                "yellow",
-            )
-        )
-    if not config.target.disposable:
+    missing = count - made.finals
+    if missing > 0:
+        say((f"  {missing:,} fewer than asked for: there are no more different ones", "yellow"))
+    if safe_only:
         say("  only safe methods: the target is not marked disposable")
-    if out_file is not None:
-        say("written: ", (str(out_file), "bold"))
-    say("next: premortem cases; premortem plan build")
-    return EXIT_CLEAN
 
 
 def known_operation(learned: Profile, name: str) -> OperationProfile:

@@ -143,17 +143,21 @@ def build(
     write_plan(plan, out_file)
     if common.json:
         print_json({"file": str(out_file), "planned": plan.planned, "plan": plan})
-        return EXIT_CLEAN
+    else:
+        _print_built(plan, out_file, asked=safe_methods)
+    return EXIT_CLEAN
+
+
+def _print_built(plan: Plan, path: Path, *, asked: bool) -> None:
     say(
         "wrote ",
-        (str(out_file), "bold"),
+        (str(path), "bold"),
         f": {plan.planned:,} requests, {plan.planned_dynamic:,} generated, "
         f"{plan.planned - plan.planned_dynamic:,} replayed",
     )
-    if plan.safe_methods_only and not safe_methods:
+    if plan.safe_methods_only and not asked:
         say("  only safe methods: the target is not marked disposable")
-    say(f"next: premortem plan show {out_file}; premortem run {out_file}")
-    return EXIT_CLEAN
+    say(f"next: premortem plan show {path}; premortem run {path}")
 
 
 def show(plan: Path = Path("plan.toml"), /, *, common: Common = COMMON) -> int:

@@ -25,6 +25,9 @@ from premortem.send.wire import Connection
 
 IDLE_TRUST_S = 0.01
 """A connection idle for longer is asked whether it is still open before it is used again."""
+IDLE_S_MAX = 1.0
+"""A connection idle for longer is not used again: servers close theirs after 2 to 5 s, and a
+request that crosses the closing has an unknown outcome."""
 SWEEP_S_MAX = 0.1
 """Overdue answers are looked for this often: a timer per request would cost more than it."""
 
@@ -177,9 +180,9 @@ class Sender:
     def _kept(self, now: float) -> Connection | None:
         while self._idle:
             connection = self._idle.pop()
-            if not connection.closed and (
-                now - connection.idle_since < IDLE_TRUST_S or connection.silent_peer()
-            ):
+            idle_s = now - connection.idle_since
+            usable = not connection.closed and idle_s < IDLE_S_MAX
+            if usable and (idle_s < IDLE_TRUST_S or connection.silent_peer()):
                 return connection
             connection.abort()
         return None
