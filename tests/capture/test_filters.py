@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from premortem.capture import CaptureCounts, capture_har
+from premortem.capture.filters import HOSTS_TOLD_MAX
 from premortem.config import CaptureConfig, Config, TargetConfig
 from premortem.errors import ConfigError
 from tests.capture.recording import entry, write
@@ -36,14 +37,14 @@ def test_the_targets_host_and_port_alone_are_kept_by_default(tmp_path):
     entries = hosts("http://a.test", "http://A.test:80", "http://a.test:81", "http://b.test")
     kept, dropped = captured(tmp_path, entries, base_url="http://a.test/v1")
     assert kept == ["http://a.test/a"] * 2
-    assert dropped == Counter(host=2)
+    assert dropped == {"host a.test:81": 1, "host b.test": 1}
 
 
 def test_the_names_of_this_machine_are_one_host(tmp_path):
     entries = hosts("http://localhost:8700", "http://127.0.0.1:8700", "http://127.0.0.1:8701")
     kept, dropped = captured(tmp_path, entries, base_url="http://127.0.0.1:8700")
     assert len(kept) == 2
-    assert dropped == Counter(host=1)
+    assert dropped == {"host 127.0.0.1:8701": 1}
 
 
 @pytest.mark.parametrize(
@@ -129,3 +130,10 @@ def test_what_was_never_answered_or_is_not_http_is_dropped(tmp_path):
 def test_impossible_filters_are_refused_before_anything_is_read(tmp_path, capture):
     with pytest.raises(ConfigError, match=r"\[capture\]"):
         captured(tmp_path, [], **capture)
+
+
+def test_many_dropped_hosts_are_counted_together(tmp_path):
+    entries = hosts(*(f"http://h{n}.test" for n in range(HOSTS_TOLD_MAX + 3)))
+    _, dropped = captured(tmp_path, entries, hosts=("kept.test",))
+    assert len(dropped) == HOSTS_TOLD_MAX + 1
+    assert dropped["other hosts"] == 3

@@ -28,7 +28,7 @@ def test_a_target_that_is_down_is_named(project, small_plan, command):
 
 @pytest.mark.parametrize(
     ("serve", "told"),
-    [(hang, "did not answer"), (babble, "does not answer as HTTP"), (hang_up, "did not answer")],
+    [(hang, "did not answer"), (babble, "does not answer as HTTP"), (hang_up, "not answer")],
     ids=lambda value: getattr(value, "__name__", ""),
 )
 @pytest.mark.parametrize("command", [*SENDING, ["doctor"]], ids=lambda command: command[0])

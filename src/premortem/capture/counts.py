@@ -17,7 +17,7 @@ class CaptureCounts:
     """Entries met."""
     kept: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
-    """Reason -> entries: `host`, `method`, `status`, `path`, `static asset`, `no answer`,
+    """Reason -> entries: `host NAME`, `method`, `status`, `path`, `static asset`, `no answer`,
     `not http`."""
     malformed: list[tuple[int, str]] = field(default_factory=list)
     """(index in the recording, reason), at most `MALFORMED_LISTED_MAX`."""

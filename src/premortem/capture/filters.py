@@ -20,6 +20,8 @@ _STATIC_TYPES = re.compile(
     r"image/|font/|audio/|video/|text/css|(?:text|application)/(?:x-)?(?:java|ecma)script|"
     r"application/(?:font|x-font|vnd\.ms-fontobject|wasm)"
 )
+HOSTS_TOLD_MAX = 8
+"""Dropped hosts that are counted by name."""
 _LOOPBACK = frozenset(("localhost", "127.0.0.1", "[::1]"))
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 _STATUS = re.compile(r"[1-9](?:\d\d|[xX]{2})")
@@ -40,6 +42,7 @@ class EntryFilter:
         self._hosts = tuple(_host_pattern(host) for host in hosts)
         self._any_host = not self._hosts or "*" in capture.hosts
         self._host_known: dict[str, bool] = {}
+        self._hosts_told: set[str] = set()
         self._methods = frozenset(method.upper() for method in capture.methods)
         for status in capture.statuses:
             if not _STATUS.fullmatch(status):
@@ -62,7 +65,7 @@ class EntryFilter:
             return "no answer"
         url = parse_url(entry.request.url)
         if not self._any_host and not self._host(url.origin):
-            return "host"
+            return self._host_reason(url.origin.partition("://")[2])
         if self._methods and entry.request.method.upper() not in self._methods:
             return "method"
         if self._statuses and not {str(status), f"{status // 100}xx"} & self._statuses:
@@ -72,6 +75,12 @@ class EntryFilter:
         if any(glob.match(url.path) for glob in self._exclude):
             return "path"
         return "static asset" if not self._static_assets and _is_static(entry, url) else ""
+
+    def _host_reason(self, host: str) -> str:
+        """Names HOST, for a user who has to say which ones to keep; many are named together."""
+        if len(self._hosts_told) < HOSTS_TOLD_MAX:
+            self._hosts_told.add(host)
+        return f"host {host}" if host in self._hosts_told else "other hosts"
 
     def _host(self, origin: str) -> bool:
         known = self._host_known.get(origin)

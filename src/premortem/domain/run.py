@@ -262,6 +262,8 @@ class RunSummary(Struct, frozen=True, kw_only=True):
     by_operation: Mapping[str, Mapping[str, int]] = {}
     """Operation id -> status class, or `none` where no answer came -> count; empty: not counted."""
     by_source: Mapping[str, int] = {}
+    faults: Mapping[str, int] = {}
+    """Kind of fault -> cases without an answer; `unbound` ones were not even sent."""
     recorded_class_matched: int = 0
     recorded_class_total: int = 0
     """Replayed cases whose status class was the recorded one, and all replayed."""

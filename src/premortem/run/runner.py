@@ -194,6 +194,7 @@ def _summary(
         statuses=dict(sorted(tally.statuses.items())),
         by_source=dict(sorted(tally.by_source.items())),
         by_operation=tally.operations(),
+        faults=dict(sorted(tally.faults.items())),
         recorded_class_matched=matched,
         recorded_class_total=replayed,
         latency_ms=latency_ms,

@@ -75,6 +75,8 @@ class Tally:
         # One count per case for each combination, sums when they are asked for: a quarter of the
         # time that a counter for each question takes.
         self._counts: Counter[_Kind] = Counter()
+        self.faults: Counter[str] = Counter()
+        """Kind of fault -> count."""
         self.latency = Distribution()
         """From the intended send time, answers only."""
         self.lag = Distribution()
@@ -88,6 +90,7 @@ class Tally:
             self.latency.add(sent.lag_ms + sent.duration_ms)
         else:
             status, outcome = 0, result.outcome
+            self.faults[fault.kind if fault is not None else "none"] += 1
         if fault is None or fault.sent:
             self.lag.add(sent.lag_ms)
         source, recorded = case.origin.source, case.recorded_status

@@ -113,6 +113,24 @@ def _line(case: run.Case) -> str:
     return f"{case.request.method} {excerpt.target_of(case.request, chars_max=100)}{role}"
 
 
+_FAULTS = {
+    "unbound": "not sent, for an earlier answer lacked what they need",
+    "connect": "no connection",
+    "timeout": "timed out",
+    "reset": "connection cut",
+    "garbage": "answered with something that is not HTTP",
+    "too_large": "answered with too much",
+    "tls": "TLS failed",
+}
+
+
+def _faulted_note(summary: RunSummary) -> str:
+    """What became of them, most frequent first."""
+    kinds = sorted(summary.faults.items(), key=lambda item: -item[1])
+    told = (f"{number:,} {_FAULTS.get(kind, kind)}" for kind, number in kinds)
+    return "; ".join(told) or "no usable answer"
+
+
 def run_view(summary: RunSummary, shortfall: str = "") -> RenderableType:
     """How a run went: counts, answers, fidelity of the replay, latency."""
     made = table("", "", "")
@@ -123,7 +141,7 @@ def run_view(summary: RunSummary, shortfall: str = "") -> RenderableType:
         "answered", count(summary.answered), f"{rate:.1f}/s over {summary.duration_s:.1f} s"
     )
     if summary.faulted:
-        made.add_row("faulted", count(summary.faulted, "red"), "no usable answer")
+        made.add_row("faulted", count(summary.faulted, "red"), _faulted_note(summary))
     if summary.unknown:
         note = "no answer; they may have been carried out"
         made.add_row("unknown", count(summary.unknown, "magenta"), note)
