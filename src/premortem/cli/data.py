@@ -118,7 +118,9 @@ def _print_captured(report: Captured) -> None:
     if report.added:
         say("next: premortem learn")
     elif not report.duplicates:
-        say("nothing was kept; `hosts` and the other filters under [capture] say what is")
+        host = next((r[5:] for r in report.dropped if r.startswith("host ")), "")
+        example = f', e.g. hosts = ["{host}"]' if host else ""
+        say(f"nothing was kept; `hosts` and the other filters under [capture] say what is{example}")
 
 
 def learn(*, spec: Path | None = None, common: Common = COMMON) -> int:
@@ -210,14 +212,11 @@ def generate(
     if common.json:
         print_json({**_summed(made), "file": str(out_file) if out_file else None})
     else:
-        _print_generated(made, count, safe_only=not config.target.disposable)
-        if out_file is not None:
-            say("written: ", (str(out_file), "bold"))
-        say("next: premortem cases; premortem plan build")
+        _print_generated(made, count, out_file, safe_only=not config.target.disposable)
     return EXIT_CLEAN
 
 
-def _print_generated(made: Generated, count: int, *, safe_only: bool) -> None:
+def _print_generated(made: Generated, count: int, path: Path | None, *, safe_only: bool) -> None:
     summary = _summed(made)
     say(
         (f"{made.finals:,} cases", "bold"),
@@ -230,6 +229,9 @@ def _print_generated(made: Generated, count: int, *, safe_only: bool) -> None:
         say((f"  {missing:,} fewer than asked for: there are no more different ones", "yellow"))
     if safe_only:
         say("  only safe methods: the target is not marked disposable")
+    if path is not None:
+        say("written: ", (str(path), "bold"))
+    say("next: premortem cases; premortem plan build")
 
 
 def known_operation(learned: Profile, name: str) -> OperationProfile:

@@ -11,6 +11,7 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
@@ -122,22 +123,20 @@ def build(
     out_file
         Where to write the plan.
     """
-    try:
-        share(dynamic)
-    except ValueError as error:
-        raise ConfigError(str(error)) from None
-    weights, rate_per_second, duration_s = weights_of(source), per_second(rate), seconds(duration)
-    with common.opened() as (config, store):
-        learned = store.profile()
     plan = Plan(
         name=out_file.stem,
-        dynamic=dynamic,
-        rate_per_second=rate_per_second,
-        duration_s=duration_s,
+        dynamic=percentage(dynamic),
+        rate_per_second=per_second(rate),
+        duration_s=seconds(duration),
         requests_max=max_requests,
-        sources=weights,
-        operations=tuple(known_operation(learned, name).id for name in operation),
+        sources=weights_of(source),
         seed=seed,
+    )
+    with common.opened() as (config, store):
+        learned = store.profile()
+    plan = msgspec.structs.replace(
+        plan,
+        operations=tuple(known_operation(learned, name).id for name in operation),
         safe_methods_only=safe_methods or not config.target.disposable,
     )
     write_plan(plan, out_file)
@@ -146,6 +145,15 @@ def build(
     else:
         _print_built(plan, out_file, asked=safe_methods)
     return EXIT_CLEAN
+
+
+def percentage(text: str) -> str:
+    """TEXT as it is. Raises ConfigError when it is no share."""
+    try:
+        share(text)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    return text
 
 
 def _print_built(plan: Plan, path: Path, *, asked: bool) -> None:
