@@ -41,7 +41,7 @@ test: lint
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not quality"
 
 quality: $(INSTALLED) targets
-	@$(BIN)/python -m pytest -m quality -s
+	@$(BIN)/python -m pytest tests/quality -s
 
 bench: $(INSTALLED)
 	@for file in benches/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done

@@ -5,7 +5,7 @@ from __future__ import annotations
 from premortem.config import Login, RoleConfig
 from premortem.domain.tokens import make_token
 from premortem.domain.traffic import Exchange, Request, Response
-from premortem.pipeline.accounts import account_ids
+from premortem.pipeline.accounts import account_changes, account_ids
 
 KEY = b"k" * 32
 TOKEN = make_token(KEY, "ann-secret")
@@ -48,3 +48,12 @@ def test_an_account_made_twice_is_made_once():
     first = exchange("PUT", "/accounts/ann", 1.0, body=password)
     again = exchange("PUT", "/accounts/ann", 5.0, body=password)
     assert ids(again, first) == [first]
+
+
+def test_what_changes_an_account_of_a_role_is_told():
+    deleted = exchange("DELETE", "/accounts/ann", 1.0, status=200)
+    refused = exchange("DELETE", "/accounts/ann", 2.0, status=403)
+    read = exchange("GET", "/accounts/ann", 3.0, status=200)
+    other = exchange("DELETE", "/accounts/annabel", 4.0, status=200)
+    by_id = {e.id: e for e in (deleted, refused, read, other)}
+    assert account_changes(by_id, {"ann"}) == {deleted.id}

@@ -147,6 +147,14 @@ def build(
     return EXIT_CLEAN
 
 
+def _print_left_out(prepared: Prepared) -> None:
+    if prepared.left_out:
+        say(
+            f"{prepared.left_out:,} recorded requests are not replayed: "
+            f"they change accounts that roles sign in with"
+        )
+
+
 def percentage(text: str) -> str:
     """TEXT as it is. Raises ConfigError when it is no share."""
     try:
@@ -187,6 +195,7 @@ def _print_prepared(prepared: Prepared, common: Common) -> None:
     plan, arranged = prepared.plan, prepared.arranged
     if not common.json:
         show_view(plan_view(plan, arranged.sequences, arranged.shortfall))
+        _print_left_out(prepared)
         return
     print_json(
         {
@@ -197,6 +206,7 @@ def _print_prepared(prepared: Prepared, common: Common) -> None:
             "replay": arranged.replay,
             "missing": arranged.missing,
             "rejected": prepared.rejected,
+            "left_out": prepared.left_out,
         }
     )
 
@@ -306,6 +316,7 @@ def run(
 
 def _print_reported(reported: Reported, prepared: Prepared, *, new: list[str]) -> None:
     show_view(run_view(reported.summary, prepared.arranged.shortfall))
+    _print_left_out(prepared)
     tried = sum(finding.reproduction_tries > 0 for finding in reported.unconfirmed)
     show_view(findings_table(reported.findings, unconfirmed=tried, failing=new))
     if reported.summary.stopped:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Mapping
+from urllib.parse import unquote
 
 from premortem.config import Config, RoleConfig
 from premortem.domain.run import SAFE_METHODS, Case, Sequence
@@ -45,6 +46,20 @@ def account_ids(
             key = (request.method, request.path)
             found[key] = min(found.get(key, at), at)
     return tuple(exchange_id for _, exchange_id in sorted(found.values())[:ACCOUNTS_MAX])
+
+
+def account_changes(exchanges: Mapping[str, Exchange], identities: Collection[str]) -> set[str]:
+    """Ids of the recorded exchanges that changed an account which a role signs in with.
+
+    Flows are replayed side by side: one that deletes the account ends all others of its role.
+    """
+    return {
+        exchange_id
+        for exchange_id, exchange in exchanges.items()
+        if exchange.request.method not in SAFE_METHODS
+        and 200 <= exchange.response.status < 300
+        and not {unquote(part) for part in exchange.request.path.split("/")}.isdisjoint(identities)
+    }
 
 
 def account_cases(

@@ -18,7 +18,7 @@ from premortem.domain.run import Case, Finding, Plan, Result, RunSummary, Sent, 
 from premortem.domain.traffic import Profile
 from premortem.errors import ConfigError, TargetError
 from premortem.generate import isolated, replay, unique_places
-from premortem.pipeline.accounts import account_cases, fresh_state
+from premortem.pipeline.accounts import account_cases, account_changes, fresh_state
 from premortem.pipeline.generate import produce, recorded
 from premortem.pipeline.roles import require
 from premortem.plan import Arranged, arrange
@@ -46,6 +46,8 @@ class Prepared(Struct, frozen=True, kw_only=True):
     rejected: int
     accounts: tuple[Case, ...]
     """Sent first, and after every reset; not counted among the planned."""
+    left_out: int
+    """Recorded requests not replayed: they change accounts that roles sign in with."""
 
 
 class Reproducing(Struct, frozen=True, kw_only=True):
@@ -90,8 +92,9 @@ def prepare(plan: Plan, *, config: Config, store: Store) -> Prepared:
     store.save_rejections(made.rejections)
     accounts = account_cases(profile, exchanges, config=config, redaction_key=store.redaction_key)
     made_already = {parent for case in accounts for parent in case.origin.parents}
-    rest = {id_: exchange for id_, exchange in exchanges.items() if id_ not in made_already}
     identities = {name for role in config.roles.values() for name in role.identities}
+    changing = account_changes(exchanges, identities) - made_already
+    rest = {id_: e for id_, e in exchanges.items() if id_ not in made_already | changing}
 
     unique = unique_places(profile)
 
@@ -112,6 +115,7 @@ def prepare(plan: Plan, *, config: Config, store: Store) -> Prepared:
         arranged=arranged,
         rejected=len(made.rejections),
         accounts=accounts,
+        left_out=len(changing),
     )
 
 
