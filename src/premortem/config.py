@@ -116,11 +116,6 @@ class RoleConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What captured credentials look like that are this role's: a user name, or a claim."""
 
     @property
-    def anonymous(self) -> bool:
-        """The role sends no credentials."""
-        return not (self.header or self.basic or self.bearer or self.cookie or self.login)
-
-    @property
     def identities(self) -> tuple[str, ...]:
         """Names it signs in with, as far as they stand in the file: secrets are variables."""
         found = [self.basic.partition(":")[0]]
@@ -142,6 +137,11 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     bindings: str = "premortem.bindings.toml"
     directory: str = "."
     """Where premortem.toml lies; not written in it."""
+
+    @property
+    def identities(self) -> frozenset[str]:
+        """Names that any of the roles signs in with; generated cases leave those accounts alone."""
+        return frozenset(name for role in self.roles.values() for name in role.identities)
 
     def path(self, name: str) -> Path:
         """NAME relative to the configuration's directory."""

@@ -43,8 +43,7 @@ def produce(
     safe_only: bool = False,
 ) -> Generated:
     """COUNT validated cases from PROFILE; the same seed gives the same ones."""
-    identities = {name for role in config.roles.values() for name in role.identities}
-    validator = Validator(profile, target=config.target, identities=identities)
+    validator = Validator(profile, target=config.target, identities=config.identities)
     rejections: list[Rejection] = []
     sequences = generate(
         profile,

@@ -92,15 +92,14 @@ def prepare(plan: Plan, *, config: Config, store: Store) -> Prepared:
     store.save_rejections(made.rejections)
     accounts = account_cases(profile, exchanges, config=config, redaction_key=store.redaction_key)
     made_already = {parent for case in accounts for parent in case.origin.parents}
-    identities = {name for role in config.roles.values() for name in role.identities}
-    changing = account_changes(exchanges, identities) - made_already
+    changing = account_changes(exchanges, config.identities) - made_already
     rest = {id_: e for id_, e in exchanges.items() if id_ not in made_already | changing}
 
     unique = unique_places(profile)
 
     def apart(sequence: Sequence, number: int, kind: str = "cycle") -> Sequence:
         salt = f"{plan.seed} {kind} {number}"
-        return isolated(sequence, salt=salt, keep=identities, unique=unique)
+        return isolated(sequence, salt=salt, keep=config.identities, unique=unique)
 
     arranged = arrange(
         plan,
