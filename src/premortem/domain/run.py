@@ -16,7 +16,7 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 IDEMPOTENT_METHODS = SAFE_METHODS | {"PUT", "DELETE"}
 """RFC 9110, 9.2.2."""
 
-SourceName = Literal["replay", "sample", "mutate", "scenario"]
+SourceName = Literal["replay", "sample", "schema", "llm", "mutate", "scenario"]
 
 
 class Origin(Struct, frozen=True, kw_only=True):
@@ -26,6 +26,11 @@ class Origin(Struct, frozen=True, kw_only=True):
     parents: tuple[str, ...] = ()
     """Exchange or case ids."""
     model: str = ""
+    """Engine and model, where a language model made it."""
+    prompt: str = ""
+    """12 hex digits of the prompt's template, so that its version is known; empty: no prompt."""
+    operator: str = ""
+    """What was done to the parent: the mutation's or the boundary's name; empty: nothing."""
     seed: int = 0
     profile_version: str = ""
 

@@ -1,6 +1,6 @@
 """What was captured and what was learned from it: Exchange, Operation, Profile.
 
-Values only: frozen, keyword-only, importing nothing of ours but `domain.places`.
+Values only: frozen, keyword-only, importing nothing of ours but other values of `domain`.
 """
 
 from __future__ import annotations
@@ -13,12 +13,18 @@ from typing import Literal
 from msgspec import Struct
 
 from premortem.domain.places import Place
+from premortem.domain.relations import Correlation, Follow, Pool, Rule
 
 Pairs = tuple[tuple[str, str], ...]
 """Ordered name-value pairs. Header names are lower case; query names and values are decoded."""
 
 HEADERS_REMEMBERED_MAX = 1024
 """Header sets whose canonical form is kept."""
+
+Recorded = Literal["all", "line", "request"]
+"""How much a recording tells of an exchange. `all`: both messages. `line`: an access log's line,
+so method, path, query, status and time; bodies and most headers are unknown, not empty.
+`request`: no answer was recorded; `response.status` is 0."""
 
 Document = str
 """A JSON Schema (2020-12) as JSON text, self-contained: every `$ref` points into it."""
@@ -92,6 +98,7 @@ class Exchange(Struct, frozen=True, kw_only=True):
     """Seconds since the epoch, UTC."""
     duration_ms: float
     tags: Tags = Tags()
+    recorded: Recorded = "all"
 
     @property
     def id(self) -> str:
@@ -166,6 +173,11 @@ class Answer(Struct, frozen=True, kw_only=True):
     source: Literal["learned", "spec"] = "learned"
     fields: tuple[Field, ...] = ()
     media_types: tuple[str, ...] = ()
+    volatile: tuple[str, ...] = ()
+    """`str(place)` of response fields that differ between equal requests in equal state: clocks,
+    generated ids, counters. A comparison leaves them out."""
+    rules: tuple[Rule, ...] = ()
+    """What always held between the fields of this answer."""
 
 
 class Link(Struct, frozen=True, kw_only=True):
@@ -238,6 +250,10 @@ class OperationProfile(Struct, frozen=True, kw_only=True):
     """At most one per status class, the shortest recorded one."""
     exemplars: tuple[str, ...] = ()
     """Ids of recorded exchanges to start from, answered ones first; at most 64."""
+    rules: tuple[Rule, ...] = ()
+    """What always held between the fields of a request that was answered 2xx."""
+    correlations: tuple[Correlation, ...] = ()
+    """Strongest first."""
 
     @property
     def id(self) -> str:
@@ -260,6 +276,10 @@ class Timing(Struct, frozen=True, kw_only=True):
     rate_per_second: float
     hours: tuple[int, ...]
     """Exchanges per hour of the day, UTC, shape (24,)."""
+    weekdays: tuple[int, ...] = ()
+    """Exchanges per day of the week, Monday first, UTC, shape (7,); empty: not learned."""
+    gaps_ms: tuple[float, ...] = ()
+    """Time between one start and the next, over all traffic: quantiles at 1, 10, 50, 90, 99 %."""
 
 
 class Profile(Struct, frozen=True, kw_only=True):
@@ -280,6 +300,10 @@ class Profile(Struct, frozen=True, kw_only=True):
     flows: tuple[Flow, ...] = ()
     """By start; every learned exchange is in exactly one."""
     timing: Timing
+    follows: tuple[Follow, ...] = ()
+    """Most frequent first."""
+    pools: tuple[Pool, ...] = ()
+    """Most used first."""
     spec_title: str = ""
     ambiguous: tuple[tuple[str, str, str], ...] = ()
     """(operation id, operation id, why): pairs the templating could not tell apart for sure."""

@@ -1,0 +1,78 @@
+"""What holds between the fields of messages, and between requests: Rule, Correlation, Follow, Pool.
+
+All of it is learned, so all of it carries its support: how often it was seen to hold, and how
+often it could have failed.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from premortem.domain.places import Place
+
+RuleKind = Literal["sum", "product", "order", "equal", "count", "requires"]
+
+
+class Rule(Struct, frozen=True, kw_only=True):
+    """A relation between fields of one message that production always kept.
+
+    `sum`: the first place is the sum of the others (a place with `*` stands for all its items).
+    `product`: the first is the product of the others. `order`: no later place is smaller (dates,
+    times, numbers). `equal`: the same value in all places. `count`: the first is the number of
+    items in the second. `requires`: where the first is present, so are the others.
+    """
+
+    kind: RuleKind
+    places: tuple[Place, ...]
+    support: int
+    """Messages in which all places were there and it held."""
+    failed: int = 0
+    """Messages in which all places were there and it did not hold."""
+    status: int = 0
+    """Of an answer with this status; 0: of the request."""
+
+
+class Correlation(Struct, frozen=True, kw_only=True):
+    """Two fields of the requests of one operation whose values go together."""
+
+    first: Place
+    second: Place
+    strength: float
+    """Cramer's V, bias corrected (Bergsma 2013), for closed sets; |Spearman's rho| for numbers;
+    within (0, 1]."""
+    kind: Literal["set", "number", "presence"]
+    support: int
+    pairs: tuple[tuple[str, str, int], ...] = ()
+    """For `set`: (JSON text, JSON text, count), most frequent first, at most `PAIRS_MAX`."""
+
+
+PAIRS_MAX = 200
+"""Value pairs kept of one correlation."""
+
+
+class Follow(Struct, frozen=True, kw_only=True):
+    """Which request followed which within one session, by role."""
+
+    role: str
+    before: str
+    """Operation id; empty: the session began."""
+    after: str
+    """Operation id; empty: the session ended."""
+    count: int
+    gap_ms: tuple[float, ...] = ()
+    """Quantiles of the time between the two starts, at 10, 50, 90 %; empty at an end."""
+
+
+class Pool(Struct, frozen=True, kw_only=True):
+    """Values of one type, whatever operation showed them: emails, currencies, customers' ids."""
+
+    name: str
+    """`email`, `currency`, `customer_id`: a format, or the name that its fields share."""
+    format: str = ""
+    values: tuple[tuple[str, int], ...]
+    """(JSON text, count), most frequent first, at most `VALUES_MAX`."""
+    distinct: int
+    places: tuple[tuple[str, str], ...] = ()
+    """(operation id, `str(place)`) where they were seen."""
