@@ -15,7 +15,7 @@ from premortem.errors import DiskFull, StoreError, StoreLocked
 from premortem.store import Store, open_store
 from premortem.store.exchanges import BATCH_MAX
 from premortem.store.keys import data_key
-from premortem.store.sqlite import Database
+from premortem.store.sqlite import SqliteDatabase
 from tests.shared import ROOT
 from tests.store.values import a_profile, an_exchange
 
@@ -90,7 +90,7 @@ def test_a_full_disk_is_said_and_what_was_committed_stays(tmp_path):
 
 def test_a_full_database_is_a_full_disk(tmp_path):
     opened(tmp_path).close()
-    database = Database(tmp_path / CONFIG.path, lock_wait_s=0.1)
+    database = SqliteDatabase(tmp_path / CONFIG.path, lock_wait_s=0.1)
     event.listen(database.engine, "connect", lambda c, _: c.execute("PRAGMA max_page_count = 60"))
     key = data_key(database, key_file=tmp_path / CONFIG.key_file, environment={}, now=0.0)
     with Store(database, key, clock=float) as store:

@@ -1,13 +1,21 @@
 from __future__ import annotations
 
+import base64
+import gzip
+from pathlib import Path
+
 import pytest
 from sqlalchemy import create_engine, inspect
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
-from premortem.store import tables
+from premortem.config import StoreConfig
+from premortem.store import TrafficFilter, open_store, tables
 from premortem.store.migrations import STEPS, migrate, version_of
-from premortem.store.sqlite import Database
+from premortem.store.sqlite import SqliteDatabase
+from tests.store.values import a_finding, a_profile, a_rejection, a_result, a_sequence, an_exchange
+
+REDACTION_KEY = "4fe8be35060674be5649c9b5872aabf3ab5e289ae198a45775e8f5bfe3b53bcd"
 
 
 def described(engine) -> dict[str, object]:
@@ -26,7 +34,7 @@ def described(engine) -> dict[str, object]:
 
 @pytest.fixture
 def database(tmp_path):
-    opened = Database(tmp_path / "store.db", lock_wait_s=1)
+    opened = SqliteDatabase(tmp_path / "store.db", lock_wait_s=1)
     yield opened
     opened.close()
 
@@ -45,9 +53,33 @@ def test_a_store_that_is_up_to_date_stays_as_it_is(database):
     assert version_of(database) == len(STEPS)
     with database.reading() as connection:
         rows = connection.execute(tables.schema_version.select()).all()
-    assert [(row.version, row.applied_at) for row in rows] == [(1, 5.0)]
+    assert [(row.version, row.applied_at) for row in rows] == [
+        (n + 1, 5.0) for n in range(len(STEPS))
+    ]
 
 
 def test_the_tables_can_be_made_on_postgresql(database):
     for table in tables.metadata.sorted_tables:
         assert str(CreateTable(table).compile(dialect=postgresql.dialect()))
+
+
+def test_a_store_of_the_first_version_is_taken_over_with_all_it_holds(tmp_path):
+    # Made by the first version from these same values.
+    path = tmp_path / "store.db"
+    path.write_bytes(gzip.decompress(Path(__file__).with_name("version1.db.gz").read_bytes()))
+    key = {"PREMORTEM_KEY": base64.b64encode(bytes(range(32))).decode()}
+    given = [an_exchange(n, answer=f"answer {n} ".encode() * 30) for n in range(40)]
+    for _ in range(2):
+        with open_store(StoreConfig(path="store.db"), tmp_path, environment=key) as store:
+            assert list(store.exchanges()) == given
+            assert store.traffic_count(TrafficFilter(path="/invoices/7/*", role="Cashier")) == 1
+            assert store.traffic_count(TrafficFilter(path="*/7*")) == 1
+            assert store.add_exchanges(given).added == 0
+            assert store.profile() == a_profile()
+            assert store.case(a_sequence(1).cases[-1].id) == a_sequence(1)
+            assert store.rejections() == [a_rejection(1)]
+            assert store.results("run") == [a_result(1)]
+            assert store.findings() == [a_finding(1)]
+            assert store.stats().schema_version == len(STEPS)
+            assert store.redaction_key.hex() == REDACTION_KEY
+            assert store.integrity() > 0

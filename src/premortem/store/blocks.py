@@ -9,12 +9,14 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, func, select
 
 from premortem.errors import StoreError
 from premortem.store.cipher import Cipher
+from premortem.store.facets import state_of
+from premortem.store.insertion import insert_rows
 from premortem.store.tables import blocks
 
 BLOCK_BYTES_MAX = 256 * 1024
@@ -24,6 +26,8 @@ LANES = 2
 """Values that are read without each other lie in blocks of their own. Block numbers go round
 the lanes, so the blocks of one lane are LANES apart, whichever are written at the same time."""
 HEADS, BODIES = range(LANES)
+LAST_BLOCK = "last_block"
+"""In `state`: the highest number that a removed block had."""
 BLOCKS_CACHED_MAX = 256
 """Opened blocks that are kept: 64 MiB."""
 BLOCKS_FETCHED_MAX = 64
@@ -53,7 +57,7 @@ class BlockWriter:
         self._cipher = cipher
         self._number = first
         self._open = bytearray()
-        self._sealed: list[dict[str, object]] = []
+        self._sealed: list[dict[str, Any]] = []
 
     def append(self, value: bytes) -> Span:
         """Take VALUE in; its block is in the store after `finish`."""
@@ -82,7 +86,7 @@ class BlockWriter:
 
     def _write(self) -> None:
         if self._sealed:
-            self._connection.execute(insert(blocks), self._sealed)
+            insert_rows(self._connection, blocks, self._sealed)
             self._sealed = []
 
 
@@ -94,7 +98,9 @@ def place_of(number: int) -> str:
 def next_block(connection: Connection) -> int:
     """The first free block number of lane 0; lane n starts n later."""
     last = connection.execute(select(func.max(blocks.c.id))).scalar()
-    return 0 if last is None else (last // LANES + 1) * LANES
+    # Numbers of blocks that were removed are not given again: another process may remember them.
+    last = max(-1 if last is None else last, state_of(connection, LAST_BLOCK) or -1)
+    return (last // LANES + 1) * LANES
 
 
 class BlockReader:

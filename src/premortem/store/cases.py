@@ -24,7 +24,7 @@ from premortem.store.batch import (
 )
 from premortem.store.blocks import BlockReader, Span
 from premortem.store.cipher import Cipher, pack
-from premortem.store.sqlite import Database
+from premortem.store.database import Database
 from premortem.store.tables import cases, pieces, rejections, sequences
 
 SEQUENCES_AT_ONCE_MAX = 1000
@@ -78,6 +78,24 @@ def read_cases(
     values = reader.read(connection, [Span(*row[1:]) for row in found])
     bodies = {row[0]: value for row, value in zip(found, values, strict=True)}
     return {number: _unpacked(item, bodies) for number, item in read.items()}
+
+
+def bodies_of_cases(database: Database, reader: BlockReader, cipher: Cipher) -> set[bytes]:
+    """Digests of the bodies that stored cases name; their pieces are referred to by no column."""
+    found: set[bytes] = set()
+    after = 0
+    while True:
+        query = select(pieces.c.id, *span_columns(pieces)).where(
+            pieces.c.kind == CASE, pieces.c.id > after
+        )
+        with database.reading() as connection:
+            page = query.order_by(pieces.c.id).limit(SEQUENCES_AT_ONCE_MAX)
+            rows = connection.execute(page).all()
+            values = reader.read(connection, [Span(*row[1:]) for row in rows])
+        found |= {cipher.unpack(_decoder, value).body for value in values}
+        if len(rows) < SEQUENCES_AT_ONCE_MAX:
+            return found - {b""}
+        after = rows[-1].id
 
 
 def _unpacked(item: _Packed, bodies: dict[bytes, bytes]) -> Case:

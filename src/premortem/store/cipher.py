@@ -35,9 +35,9 @@ class Cipher:
     def __init__(self, key: DataKey, *, path: str) -> None:
         self._path = path
         self._store_id = key.store_id
-        self._aead = AESGCM(key.derive("premortem blocks"))
-        self._digest_key = key.derive("premortem digests")
-        self.redaction_key = key.derive("premortem redaction")
+        self._aeads = [AESGCM(secret) for secret in key.blocks]
+        self._digest_key = key.digests
+        self.redaction_key = key.redaction
         self._compressor = zstandard.ZstdCompressor(level=LEVEL)
         self._decompressor = zstandard.ZstdDecompressor()
         self._lock = threading.Lock()
@@ -47,21 +47,27 @@ class Cipher:
         with self._lock:
             packed = self._compressor.compress(plain)
         nonce = os.urandom(NONCE_BYTES)
-        return nonce + self._aead.encrypt(nonce, packed, self._context(place))
+        return nonce + self._aeads[0].encrypt(nonce, packed, self._context(place))
 
     def open(self, sealed: bytes, *, place: str) -> bytes:
         """What was sealed for PLACE. Raises StoreError when it was changed or moved."""
-        try:
-            packed = self._aead.decrypt(
-                sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], self._context(place)
-            )
-        except (InvalidTag, ValueError):
+        packed = self._decrypted(sealed, self._context(place))
+        if packed is None:
             raise StoreError(
                 f"{place} of the store {self._path} is damaged; put back a copy of the store, or "
                 f"move it away and import the recordings again"
-            ) from None
+            )
         with self._lock:
             return self._decompressor.decompress(packed)
+
+    def _decrypted(self, sealed: bytes, context: bytes) -> bytes | None:
+        nonce, rest = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
+        for aead in self._aeads:  # newest first; more than one only while keys change
+            try:
+                return aead.decrypt(nonce, rest, context)
+            except (InvalidTag, ValueError):
+                continue
+        return None
 
     def seal_value(self, value: Any, *, place: str) -> bytes:
         """A Struct, packed and sealed."""

@@ -3,31 +3,40 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
-from typing import Any
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Row, Select, func, select, tuple_
+from sqlalchemy import Connection, Row, func, select, tuple_
 
-from premortem.domain.traffic import Exchange, Pairs, Request, Response, Tags
+from premortem.domain.traffic import Exchange, Pairs, Recorded, Request, Response, Tags
+from premortem.errors import StoreError
 from premortem.store.batch import (
     BODY,
+    Batch,
     batch,
     find_all,
     next_number,
     parts,
+    read_pieces,
 )
 from premortem.store.blocks import BlockReader, Span
 from premortem.store.cipher import Cipher, pack
-from premortem.store.query import Added, TrafficFilter, TrafficRow
-from premortem.store.sqlite import Database
-from premortem.store.tables import exchanges, pieces
+from premortem.store.database import Database
+from premortem.store.facets import Book, Facet, bucket_of, tally
+from premortem.store.narrowing import OFFSET, Narrowed, among_numbers, narrowed, value_numbers
+from premortem.store.path_pages import PathPages, Placed, add_paths
+from premortem.store.query import Added, Counted, TrafficFilter, TrafficRow
+from premortem.store.tables import exchanges
 
 BATCH_MAX = 1000
 """Exchanges of one transaction: what a crash in the middle of an import can lose."""
 BATCH_BYTES_MAX = 8 * 1024 * 1024
 """Body bytes after which a transaction ends earlier."""
+NARROW_MAX = 500
+"""Exchanges with one value in their path whose heads are opened to read that path."""
 INLINE_BYTES_MAX = 128
 """Bodies up to this length lie in their head: a row and a digest of their own cost more."""
 PAGE_MAX = 500
@@ -36,7 +45,7 @@ PAGE_BYTES_MAX = 32 * 1024 * 1024
 """Body bytes that are in memory at a time; one exchange may be larger."""
 
 
-class _Head(Struct, frozen=True, array_like=True):
+class Head(Struct, frozen=True, array_like=True):
     """All of an exchange that can hold data. New fields go to the end, with a default."""
 
     origin: str
@@ -50,47 +59,93 @@ class _Head(Struct, frozen=True, array_like=True):
     edition: str
     request_body: bytes
     response_body: bytes
+    recorded: Recorded = "all"
 
+
+class _Start(Struct, frozen=True, array_like=True):
+    """The first fields of a head."""
+
+    origin: str
+    path: str
+
+
+T = TypeVar("T")
+Read = tuple[Row[Any], Head]
+"""A row and what lies in its block."""
 
 ORDER = (exchanges.c.started_at, exchanges.c.seq)
 
-_decoder = msgspec.msgpack.Decoder(_Head)
-_request_body = pieces.alias("request_piece")
-_response_body = pieces.alias("response_piece")
+_ID = re.compile(r"[0-9a-f]{16}")
+_PREFIX = re.compile(r"[0-9a-f]{1,16}")
+_decoder = msgspec.msgpack.Decoder(Head)
+_path_decoder = msgspec.msgpack.Decoder(_Start)
 
 
-def add(database: Database, cipher: Cipher, given: Iterable[Exchange]) -> Added:
-    """Store what is not there yet, in batches; what GIVEN yields before it raises is kept."""
-    added = total = size = 0
-    waiting: list[Exchange] = []
-    try:
+def number_of(exchange_id: str) -> int:
+    """The number that stands for EXCHANGE_ID, 16 hex digits, in the same order."""
+    return int(exchange_id, 16) - OFFSET
+
+
+def id_of(number: int) -> str:
+    """The id for which NUMBER stands."""
+    return f"{number + OFFSET:016x}"
+
+
+def numbers_of(prefix: str) -> tuple[int, int] | None:
+    """The first and last number of the ids that start with PREFIX; None: none does."""
+    if not _PREFIX.fullmatch(prefix):
+        return None
+    return number_of(prefix.ljust(16, "0")), number_of(prefix.ljust(16, "f"))
+
+
+class Adding:
+    """Stores exchanges."""
+
+    def __init__(self, database: Database, cipher: Cipher) -> None:
+        self._database = database
+        self._cipher = cipher
+        self._book = Book(cipher)
+
+    def add(self, given: Iterable[Exchange]) -> Added:
+        """Store what is not there yet, in batches; what GIVEN yields before it raises is kept."""
+        added = total = size = 0
+        waiting: list[Exchange] = []
+        try:
+            for exchange in given:
+                waiting.append(exchange)
+                size += len(exchange.request.body) + len(exchange.response.body)
+                if len(waiting) >= BATCH_MAX or size >= BATCH_BYTES_MAX:
+                    taken, waiting, size = waiting, [], 0
+                    added += self._add_batch(taken)
+                    total += len(taken)
+        finally:
+            added += self._add_batch(waiting)
+            total += len(waiting)
+        return Added(added=added, duplicates=total - added)
+
+    def _add_batch(self, given: list[Exchange]) -> int:
+        by_id: dict[int, Exchange] = {}
         for exchange in given:
-            waiting.append(exchange)
-            size += len(exchange.request.body) + len(exchange.response.body)
-            if len(waiting) >= BATCH_MAX or size >= BATCH_BYTES_MAX:
-                taken, waiting, size = waiting, [], 0
-                added += _add_batch(database, cipher, taken)
-                total += len(taken)
-    finally:
-        added += _add_batch(database, cipher, waiting)
-        total += len(waiting)
-    return Added(added=added, duplicates=total - added)
+            by_id.setdefault(number_of(exchange.id), exchange)
+        if not by_id:
+            return 0
+        try:
+            with batch(self._database, self._cipher) as current:
+                known = find_all(
+                    current.connection,
+                    lambda part: select(exchanges.c.id).where(among_numbers(exchanges.c.id, part)),
+                    by_id,
+                )
+                for row in known:
+                    del by_id[row[0]]
+                self._book.refresh(current.connection)
+                self._put(current, by_id)
+        except BaseException:
+            self._book.forget()
+            raise
+        return len(by_id)
 
-
-def _add_batch(database: Database, cipher: Cipher, given: list[Exchange]) -> int:
-    by_id: dict[str, Exchange] = {}
-    for exchange in given:
-        by_id.setdefault(exchange.id, exchange)
-    if not by_id:
-        return 0
-    with batch(database, cipher) as current:
-        known = find_all(
-            current.connection,
-            lambda part: select(exchanges.c.id).where(exchanges.c.id.in_(part)),
-            by_id,
-        )
-        for row in known:
-            del by_id[row[0]]
+    def _put(self, current: Batch, by_id: dict[int, Exchange]) -> None:
         bodies = [
             body
             for exchange in by_id.values()
@@ -99,18 +154,22 @@ def _add_batch(database: Database, cipher: Cipher, given: list[Exchange]) -> int
         ]
         numbers = iter(current.pieces(bodies, kind=BODY))
         first = next_number(current.connection, exchanges.c.seq)
-        for seq, (exchange_id, exchange) in enumerate(by_id.items(), first):
+        counts: Counter[tuple[int, int]] = Counter()
+        placed: list[Placed] = []
+        for seq, (number, exchange) in enumerate(by_id.items(), first):
             request, response = exchange.request, exchange.response
             block, start, length = current.record(pack(_head(exchange)))
+            facet, values = self._placed(current.connection, exchange)
+            counts[bucket_of(exchange.started_at), facet] += 1
+            placed.append(Placed(seq, facet, exchange.started_at, request.path))
             row = {
                 "seq": seq,
-                "id": exchange_id,
-                "method": request.method,
-                "host": request.origin.partition("://")[2],
-                "status": response.status,
+                "id": number,
+                "facet": facet,
+                "first_value": values[0],
+                "last_value": values[1],
                 "started_at": exchange.started_at,
                 "duration_ms": exchange.duration_ms,
-                "role": exchange.tags.role,
                 "request_bytes": len(request.body),
                 "response_bytes": len(response.body),
                 "request_body": next(numbers) if len(request.body) > INLINE_BYTES_MAX else None,
@@ -120,12 +179,23 @@ def _add_batch(database: Database, cipher: Cipher, given: list[Exchange]) -> int
                 "length": length,
             }
             current.row(exchanges, row)
-    return len(by_id)
+        tally(current.connection, counts.items())
+        add_paths(current.connection, self._cipher, placed)
+
+    def _placed(
+        self, connection: Connection, exchange: Exchange
+    ) -> tuple[int, tuple[int | None, int | None]]:
+        request = exchange.request
+        number, shape = self._book.shape(connection, request.path)
+        host = request.origin.partition("://")[2]
+        status, role = exchange.response.status, exchange.tags.role
+        facet = self._book.facet(connection, Facet(request.method, host, number, status, role))
+        return facet, value_numbers(self._cipher, request.path, shape)
 
 
-def _head(exchange: Exchange) -> _Head:
+def _head(exchange: Exchange) -> Head:
     request, response, tags = exchange.request, exchange.response, exchange.tags
-    return _Head(
+    return Head(
         request.origin,
         request.path,
         request.query,
@@ -137,6 +207,7 @@ def _head(exchange: Exchange) -> _Head:
         tags.edition,
         request.body if len(request.body) <= INLINE_BYTES_MAX else b"",
         response.body if len(response.body) <= INLINE_BYTES_MAX else b"",
+        exchange.recorded,
     )
 
 
@@ -147,67 +218,87 @@ class Traffic:
         self._database = database
         self._cipher = cipher
         self._reader = reader
+        self._book = Book(cipher)
+        self._paths = PathPages(database, cipher)
+
+    def narrowed(self, where: TrafficFilter) -> Narrowed:
+        """What WHERE comes to in this store as it is now."""
+        with self._database.reading() as connection:
+            self._book.refresh(connection)
+        return narrowed(where, self._book, self._cipher)
 
     def matching(self, where: TrafficFilter, *, limit: int | None) -> Iterator[Exchange]:
         """By start, then order of import; those that are there when the first one is asked for."""
         left = limit
-        for rows in self._pages(where):
-            matched = self._matched(rows, where)
+        for matched in self.pages(self.narrowed(where)):
+            part = matched if left is None else matched[:left]
+            yield from self._whole(part)
             if left is not None:
-                matched, left = matched[:left], left - len(matched)
-            yield from self._whole(matched)
-            if left is not None and left <= 0:
-                return
+                left -= len(part)
+                if left <= 0:
+                    return
 
     def by_id(self, ids: Collection[str]) -> dict[str, Exchange]:
         """Those of IDS that are there, in the order of IDS."""
         found: dict[str, Exchange] = {}
         for part in parts(dict.fromkeys(ids), PAGE_MAX):
+            numbers = {i: number_of(i) for i in part if _ID.fullmatch(i)}
             with self._database.reading() as connection:
-                rows = connection.execute(_query().where(exchanges.c.id.in_(part))).all()
-            heads = self._heads(rows)
-            exchanges_read = self._whole(list(zip(rows, heads, strict=True)))
-            read = dict(zip((row.id for row in rows), exchanges_read, strict=True))
-            found |= {i: read[i] for i in part if i in read}
+                self._book.refresh(connection)
+                query = select(exchanges).where(among_numbers(exchanges.c.id, numbers.values()))
+                rows = connection.execute(query).all()
+            whole = self._whole(list(zip(rows, self.heads(rows), strict=True)))
+            read = dict(zip((row.id for row in rows), whole, strict=True))
+            found |= {i: read[n] for i, n in numbers.items() if n in read}
         return found
 
-    def rows(self, where: TrafficFilter, *, limit: int, offset: int) -> list[TrafficRow]:
-        """One page of a list, in the order of `matching`."""
-        if where.path_pattern() is None:
-            return self._rows_unread(where, limit=limit, offset=offset)
-        listed: list[TrafficRow] = []
-        skip = offset
-        for page in self._pages(where):
-            matched = self._matched(page, where)
-            matched, skip = matched[skip:], max(0, skip - len(matched))
-            listed += [_listed(row, head) for row, head in matched[: limit - len(listed)]]
-            if len(listed) >= limit:
-                break
-        return listed
+    def pages(
+        self, wanted: Narrowed, *, skip: int = 0, size: int = PAGE_MAX
+    ) -> Iterator[list[Read]]:
+        """Rows with their heads that are WANTED, by start, then order of import, after SKIP;
+        about SIZE at a time where only paths tell which."""
+        if wanted.is_empty:
+            return
+        if self._is_wide(wanted):
+            for seqs in self._paths.found(wanted):
+                for part in parts(seqs[skip:], min(size, PAGE_MAX)):
+                    yield self._found(part, wanted)
+                skip = max(0, skip - len(seqs))
+            return
+        for page in self._looked_at(wanted):
+            yield page[skip:]
+            skip = max(0, skip - len(page))
 
-    def _rows_unread(self, where: TrafficFilter, *, limit: int, offset: int) -> list[TrafficRow]:
-        query = select(exchanges).where(*where.conditions()).order_by(*ORDER)
+    def look(self, wanted: Narrowed, *, limits: tuple[int, int] | None) -> Counted:
+        """How many are WANTED, where paths must be read; LIMITS: see `PathPages.counted`."""
+        if self._is_wide(wanted):
+            return self._paths.counted(wanted, limits=limits)
+        return Counted(count=sum(map(len, self._looked_at(wanted))), exact=True)
+
+    def _is_wide(self, wanted: Narrowed) -> bool:
+        """So many paths must be read that their own pages are faster than an index and heads."""
+        if not wanted.read or wanted.sure:
+            return bool(wanted.read)
+        candidates = select(exchanges.c.seq).where(*wanted.conditions()).limit(NARROW_MAX + 1)
         with self._database.reading() as connection:
-            rows = connection.execute(query.limit(limit).offset(offset)).all()
-        return [_listed(row, head) for row, head in zip(rows, self._heads(rows), strict=True)]
+            query = select(func.count()).select_from(candidates.subquery())
+            return connection.execute(query).scalar_one() > NARROW_MAX
 
-    def count(self, where: TrafficFilter) -> int:
-        """How many match."""
-        if where.path_pattern() is not None:
-            return sum(len(self._matched(page, where)) for page in self._pages(where))
+    def _found(self, seqs: list[int], wanted: Narrowed) -> list[Read]:
+        query = select(exchanges).where(among_numbers(exchanges.c.seq, seqs)).order_by(*ORDER)
         with self._database.reading() as connection:
-            query = select(func.count()).select_from(exchanges).where(*where.conditions())
-            return connection.execute(query).scalar_one()
+            rows = connection.execute(query).all()
+        return self.verified(rows, wanted)
 
-    def _pages(self, where: TrafficFilter) -> Iterator[list[Row[Any]]]:
-        query = _query().where(*where.conditions()).order_by(*ORDER).limit(PAGE_MAX)
+    def _looked_at(self, wanted: Narrowed) -> Iterator[list[Read]]:
+        query = select(exchanges).where(*wanted.conditions()).order_by(*ORDER).limit(PAGE_MAX)
         with self._database.reading() as connection:
             # What is added meanwhile is left for the next reading, so every reading ends.
             last = connection.execute(select(func.max(exchanges.c.seq))).scalar()
             query = query.where(exchanges.c.seq <= (last or 0))
             rows = list(connection.execute(query))
         while rows:
-            yield rows
+            yield self.verified(rows, wanted)
             if len(rows) < PAGE_MAX:
                 return
             # A new connection for each page: a reader that dawdles holds nothing up.
@@ -215,50 +306,58 @@ class Traffic:
             with self._database.reading() as connection:
                 rows = list(connection.execute(query.where(after)))
 
-    def _matched(self, rows: list[Row[Any]], where: TrafficFilter) -> list[tuple[Row[Any], _Head]]:
-        pattern = where.path_pattern()
-        pairs = list(zip(rows, self._heads(rows), strict=True))
-        return pairs if pattern is None else _on_path(pairs, pattern)
+    def verified(self, rows: Sequence[Row[Any]], wanted: Narrowed) -> list[Read]:
+        """Those of ROWS that are WANTED, with their heads."""
+        if wanted.glob is not None and wanted.read:
+            # Of most rows nothing but the path is wanted, so only that is unpacked.
+            paths = self._unpacked(rows, _path_decoder)
+            rows = [
+                row
+                for row, start in zip(rows, paths, strict=True)
+                if row.facet not in wanted.read or wanted.glob.matches(start.path)
+            ]
+        return list(zip(rows, self.heads(rows), strict=True))
 
-    def _heads(self, rows: Iterable[Row[Any]]) -> list[_Head]:
+    def heads(self, rows: Sequence[Row[Any]]) -> list[Head]:
+        """What lies in the blocks of ROWS."""
+        return self._unpacked(rows, _decoder)
+
+    def _unpacked(self, rows: Sequence[Row[Any]], decoder: msgspec.msgpack.Decoder[T]) -> list[T]:
         spans = [Span(row.block, row.start, row.length) for row in rows]
         with self._database.reading() as connection:
             packed = self._reader.read(connection, spans)
-        return [self._cipher.unpack(_decoder, value) for value in packed]
+        return [self._cipher.unpack(decoder, value) for value in packed]
 
-    def _whole(self, pairs: list[tuple[Row[Any], _Head]]) -> Iterator[Exchange]:
-        for part in _portions(pairs):
-            spans: list[Span] = []
-            for row, _ in part:
-                if row.request_body is not None:
-                    spans.append(Span(row.request_block, row.request_start, row.request_bytes))
-                if row.response_body is not None:
-                    spans.append(Span(row.response_block, row.response_start, row.response_bytes))
+    def listed(self, pairs: Iterable[Read]) -> list[TrafficRow]:
+        """PAIRS as lines of a list."""
+        return [_listed(row, head, self._facet(row.facet)) for row, head in pairs]
+
+    def _facet(self, number: int) -> Facet:
+        facet = self._book.facets.get(number)
+        if facet is None:  # written since
             with self._database.reading() as connection:
-                bodies = iter(self._reader.read(connection, spans))
+                self._book.refresh(connection)
+            facet = self._book.facets.get(number)
+        if facet is None:
+            raise StoreError(
+                f"facet {number} of the store {self._database.name} is gone; put back a copy of "
+                f"the store, or move it away and import the recordings again"
+            )
+        return facet
+
+    def _whole(self, pairs: list[Read]) -> Iterator[Exchange]:
+        for part in _portions(pairs):
+            wanted = {n for row, _ in part for n in (row.request_body, row.response_body)}
+            with self._database.reading() as connection:
+                bodies = read_pieces(connection, self._reader, wanted)
             for row, head in part:
-                asked = next(bodies) if row.request_body is not None else head.request_body
-                answered = next(bodies) if row.response_body is not None else head.response_body
-                yield _exchange(row, head, asked, answered)
+                asked = bodies[row.request_body] or head.request_body
+                answered = bodies[row.response_body] or head.response_body
+                yield _exchange(row, head, self._facet(row.facet), asked, answered)
 
 
-def _query() -> Select[Any]:
-    asked, answered = _request_body, _response_body
-    return (
-        select(
-            exchanges,
-            asked.c.block.label("request_block"),
-            asked.c.start.label("request_start"),
-            answered.c.block.label("response_block"),
-            answered.c.start.label("response_start"),
-        )
-        .outerjoin(asked, exchanges.c.request_body == asked.c.id)
-        .outerjoin(answered, exchanges.c.response_body == answered.c.id)
-    )
-
-
-def _portions(pairs: list[tuple[Row[Any], _Head]]) -> Iterator[list[tuple[Row[Any], _Head]]]:
-    portion: list[tuple[Row[Any], _Head]] = []
+def _portions(pairs: list[Read]) -> Iterator[list[Read]]:
+    portion: list[Read] = []
     size = 0
     for pair in pairs:
         portion.append(pair)
@@ -270,44 +369,39 @@ def _portions(pairs: list[tuple[Row[Any], _Head]]) -> Iterator[list[tuple[Row[An
         yield portion
 
 
-def _on_path(
-    pairs: list[tuple[Row[Any], _Head]], pattern: re.Pattern[str]
-) -> list[tuple[Row[Any], _Head]]:
-    return [pair for pair in pairs if pattern.match(pair[1].path)]
-
-
-def _exchange(row: Row[Any], head: _Head, asked: bytes, answered: bytes) -> Exchange:
+def _exchange(row: Row[Any], head: Head, facet: Facet, asked: bytes, answered: bytes) -> Exchange:
     return Exchange(
         request=Request(
-            method=row.method,
+            method=facet.method,
             origin=head.origin,
             path=head.path,
             query=head.query,
             headers=head.request_headers,
             body=asked,
         ),
-        response=Response(status=row.status, headers=head.response_headers, body=answered),
+        response=Response(status=facet.status, headers=head.response_headers, body=answered),
         started_at=row.started_at,
         duration_ms=row.duration_ms,
         tags=Tags(
             client=head.client,
             session=head.session,
             trace_id=head.trace_id,
-            role=row.role,
+            role=facet.role,
             edition=head.edition,
         ),
+        recorded=head.recorded,
     )
 
 
-def _listed(row: Row[Any], head: _Head) -> TrafficRow:
+def _listed(row: Row[Any], head: Head, facet: Facet) -> TrafficRow:
     return TrafficRow(
-        id=row.id,
-        method=row.method,
-        host=row.host,
+        id=id_of(row.id),
+        method=facet.method,
+        host=facet.host,
         path=head.path,
-        status=row.status,
+        status=facet.status,
         started_at=row.started_at,
         duration_ms=row.duration_ms,
-        role=row.role,
+        role=facet.role,
         bytes=row.request_bytes + row.response_bytes,
     )

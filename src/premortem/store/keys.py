@@ -1,5 +1,9 @@
 """Keys: a random data key per store, wrapped by a master key that lies outside of it.
 
+What is wrapped is the data key, the key of digests and the key of redaction. The last two stay
+when the data key is changed (`rotation`): tokens in files that were made before must go on
+meaning the same, and equal bodies must go on being found.
+
 The master key comes from the environment (32 bytes in base64, or a passphrase that scrypt
 stretches) or from a file that only its owner can read. Losing it loses the store, so a store
 that exists never gets a new one. Sources: NIST SP 800-38D (AES-GCM), RFC 5869 (HKDF), RFC 7914
@@ -22,10 +26,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from msgspec import Struct
-from sqlalchemy import func, insert, select
+from sqlalchemy import Connection, insert, select
 
 from premortem.errors import DiskFull, StoreError, WrongKey
-from premortem.store.sqlite import Database
+from premortem.store.database import Database
 from premortem.store.tables import blocks, keyring
 
 VARIABLE = "PREMORTEM_KEY"
@@ -65,74 +69,139 @@ class Master(Struct, frozen=True, kw_only=True):
 
 
 class DataKey(Struct, frozen=True, kw_only=True):
-    """A store's own key and identity."""
+    """A store's own keys and identity."""
 
-    secret: bytes
+    blocks: tuple[bytes, ...]
+    """Keys of blocks and payloads, newest first; more than one while a store is re-encrypted."""
+    digests: bytes
+    redaction: bytes
     store_id: bytes
-    source: str
-    """Where the master key came from, in words."""
+    number: int
+    """Of the newest key."""
+    master: Master
 
-    def derive(self, purpose: str) -> bytes:
-        """A 32-byte key for PURPOSE alone (HKDF-SHA-256)."""
-        hkdf = HKDF(algorithm=hashes.SHA256(), length=KEY_BYTES, salt=None, info=purpose.encode())
-        return hkdf.derive(self.secret)
+    @property
+    def source(self) -> str:
+        """Where the master key came from, in words."""
+        return self.master.source
+
+
+def new_secret(*, digests: bytes = b"", redaction: bytes = b"") -> bytes:
+    """What is wrapped for a new data key; digests and redaction keep those that are given."""
+    return os.urandom(KEY_BYTES) + (
+        (digests or os.urandom(KEY_BYTES)) + (redaction or os.urandom(KEY_BYTES))
+    )
+
+
+def _parts(secret: bytes) -> tuple[bytes, bytes, bytes]:
+    """Data, digest and redaction key."""
+    data = secret[:KEY_BYTES]
+    rest = secret[KEY_BYTES : 2 * KEY_BYTES], secret[2 * KEY_BYTES :]
+    # The first stores derived the other two from the data key.
+    digests = rest[0] or _derived(data, "premortem digests")
+    return _derived(data, "premortem blocks"), digests, rest[1] or _derived(data, _REDACTION)
+
+
+_REDACTION = "premortem redaction"
+
+
+def _derived(secret: bytes, purpose: str) -> bytes:
+    """A 32-byte key for PURPOSE alone (HKDF-SHA-256)."""
+    hkdf = HKDF(algorithm=hashes.SHA256(), length=KEY_BYTES, salt=None, info=purpose.encode())
+    return hkdf.derive(secret)
 
 
 def data_key(
-    database: Database, *, key_file: Path, environment: Mapping[str, str], now: float
+    database: Database,
+    *,
+    key_file: Path,
+    environment: Mapping[str, str],
+    now: float,
+    redaction: bytes = b"",
 ) -> DataKey:
-    """The store's data key, made at the first use.
+    """The store's data key, made at the first use; REDACTION: the redaction key that it then has.
 
     Raises WrongKey when the master key does not fit or is gone, StoreError when the key file is
     open to others.
     """
     with database.reading() as connection:
         exists = connection.execute(select(keyring.c.id)).first() is not None
-        holds_data = bool(connection.execute(select(func.count()).select_from(blocks)).scalar())
+        holds_data = connection.execute(select(blocks.c.id).limit(1)).first() is not None
     if not exists and holds_data:
         raise StoreError(
-            f"the store {database.path} has lost its key entry; put back a copy of it, or move "
+            f"the store {database.name} has lost its key entry; put back a copy of it, or move "
             f"it away and import the recordings again"
         )
-    master = _master(environment, key_file, may_make=not exists, store=database.path)
+    master = _master(environment, key_file, may_make=not exists, store=database.name)
     if not exists:
-        return _enrol(database, master, now=now)
-    return _unwrap(database, master)
+        return _enrol(database, master, redaction=redaction, now=now)
+    try:
+        return unwrap(database, master)
+    except WrongKey:
+        waiting = waiting_file(key_file)
+        if VARIABLE in environment or not waiting.exists():
+            raise
+        # A change of keys was cut off between the store and the key file: it ends here.
+        key = unwrap(database, _from_file(waiting, store=database.name))
+        waiting.replace(key_file)
+        return key
 
 
-def _enrol(database: Database, master: Master, *, now: float) -> DataKey:
-    store_id, salt, nonce = os.urandom(16), os.urandom(SALT_BYTES), os.urandom(NONCE_BYTES)
+def waiting_file(key_file: Path) -> Path:
+    """Where a new key lies until the store is wrapped with it."""
+    return key_file.with_name(key_file.name + ".new")
+
+
+def wrap(master: Master, secret: bytes, *, store_id: bytes) -> dict[str, object]:
+    """SECRET under MASTER, as columns of the keyring."""
+    salt, nonce = os.urandom(SALT_BYTES), os.urandom(NONCE_BYTES)
     key = master.key(derivation=master.derivation, salt=salt)
     assert key is not None  # noqa: S101 - its own derivation
-    made = DataKey(secret=os.urandom(KEY_BYTES), store_id=store_id, source=master.source)
-    values = {
-        "id": 1,
-        "store_id": store_id,
-        "derivation": master.derivation,
-        "salt": salt,
-        "wrapped": nonce + AESGCM(key).encrypt(nonce, made.secret, _context(store_id)),
-        "created_at": now,
-    }
+    sealed = nonce + AESGCM(key).encrypt(nonce, secret, _context(store_id))
+    return {"derivation": master.derivation, "salt": salt, "wrapped": sealed}
+
+
+def _enrol(database: Database, master: Master, *, redaction: bytes, now: float) -> DataKey:
+    store_id, secret = os.urandom(16), new_secret(redaction=redaction)
+    values = {"id": 1, "store_id": store_id, "created_at": now}
+    values |= wrap(master, secret, store_id=store_id)
     with database.writing() as connection:
-        first = connection.execute(select(keyring.c.id)).first() is None
-        if first:
+        # Another process that made the same store at the same moment may have been faster.
+        if connection.execute(select(keyring.c.id)).first() is None:
             connection.execute(insert(keyring).values(values))
-    # Another process that made the same store at the same moment may have been faster.
-    return made if first else _unwrap(database, master)
+    return unwrap(database, master)
 
 
-def _unwrap(database: Database, master: Master) -> DataKey:
+def secrets_of(connection: Connection, master: Master, *, store: str) -> dict[int, bytes]:
+    """Number -> what is wrapped, oldest first. Raises WrongKey when MASTER does not fit."""
+    rows = connection.execute(select(keyring).order_by(keyring.c.id)).all()
+    found: dict[int, bytes] = {}
+    for row in rows:
+        key = master.key(derivation=row.derivation, salt=row.salt)
+        if key is None:
+            raise WrongKey(path=store, key_source=master.source)
+        nonce, sealed = row.wrapped[:NONCE_BYTES], row.wrapped[NONCE_BYTES:]
+        try:
+            found[row.id] = AESGCM(key).decrypt(nonce, sealed, _context(row.store_id))
+        except InvalidTag:
+            raise WrongKey(path=store, key_source=master.source) from None
+    return found
+
+
+def unwrap(database: Database, master: Master) -> DataKey:
+    """The keys of the store as they are now. Raises WrongKey when MASTER does not fit."""
     with database.reading() as connection:
-        row = connection.execute(select(keyring)).one()
-    key = master.key(derivation=row.derivation, salt=row.salt)
-    if key is None:
-        raise WrongKey(path=str(database.path), key_source=master.source)
-    nonce, sealed = row.wrapped[:NONCE_BYTES], row.wrapped[NONCE_BYTES:]
-    try:
-        secret = AESGCM(key).decrypt(nonce, sealed, _context(row.store_id))
-    except InvalidTag:
-        raise WrongKey(path=str(database.path), key_source=master.source) from None
-    return DataKey(secret=secret, store_id=row.store_id, source=master.source)
+        found = secrets_of(connection, master, store=database.name)
+        store_id = connection.execute(select(keyring.c.store_id).limit(1)).scalar_one()
+    newest = _parts(found[max(found)])
+    return DataKey(
+        blocks=tuple(_parts(secret)[0] for _, secret in sorted(found.items(), reverse=True)),
+        digests=newest[1],
+        redaction=newest[2],
+        store_id=store_id,
+        number=max(found),
+        master=master,
+    )
 
 
 def _context(store_id: bytes) -> bytes:
@@ -140,31 +209,35 @@ def _context(store_id: bytes) -> bytes:
 
 
 def _master(
-    environment: Mapping[str, str], key_file: Path, *, may_make: bool, store: Path
+    environment: Mapping[str, str], key_file: Path, *, may_make: bool, store: str
 ) -> Master:
     given = environment.get(VARIABLE)
     if given is not None:
-        return _given(given)
+        return given_master(given, variable=VARIABLE)
+    if may_make and not key_file.exists():
+        make_key_file(key_file)
+    return _from_file(key_file, store=store)
+
+
+def _from_file(path: Path, *, store: str) -> Master:
     try:
-        secret = _read(key_file)
+        secret = _read(path)
     except FileNotFoundError:
-        if not may_make:
-            source = f"the key file {key_file}, which is not there,"
-            raise WrongKey(path=str(store), key_source=source) from None
-        _make(key_file)
-        secret = _read(key_file)
+        source = f"the key file {path}, which is not there,"
+        raise WrongKey(path=store, key_source=source) from None
     if secret is None:
-        raise WrongKey(path=str(store), key_source=f"the key file {key_file}, which holds no key,")
-    return Master(secret=secret, passphrase=False, source=f"the key file {key_file}")
+        raise WrongKey(path=store, key_source=f"the key file {path}, which holds no key,")
+    return Master(secret=secret, passphrase=False, source=f"the key file {path}")
 
 
-def _given(text: str) -> Master:
+def given_master(text: str, *, variable: str) -> Master:
+    """The key or passphrase TEXT, which VARIABLE holds. Raises StoreError when it is empty."""
     if not text.strip():
-        raise StoreError(f"{VARIABLE} is set but empty; give it the key, or unset it")
+        raise StoreError(f"{variable} is set but empty; give it the key, or unset it")
     secret = _decoded(text)
     if secret is not None:
-        return Master(secret=secret, passphrase=False, source=VARIABLE)
-    return Master(secret=text.encode(), passphrase=True, source=VARIABLE)
+        return Master(secret=secret, passphrase=False, source=variable)
+    return Master(secret=text.encode(), passphrase=True, source=variable)
 
 
 def _decoded(text: str) -> bytes | None:
@@ -198,7 +271,8 @@ def _read(path: Path) -> bytes | None:
     return _decoded(text.decode("ascii", "replace"))
 
 
-def _make(path: Path) -> None:
+def make_key_file(path: Path) -> None:
+    """A new key in PATH, for its owner alone; one that is there stays as it is."""
     text = base64.b64encode(os.urandom(KEY_BYTES)) + b"\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -1,7 +1,8 @@
 """How a store gets the tables of today: numbered steps, each in one transaction, never edited.
 
 To change the tables: change `tables`, add a step here that does the same to a store that has
-the old ones. A step names its tables and columns itself, because `tables` moves on.
+the old ones. A step names its tables and columns itself, because `tables` moves on. It gets the
+store's cipher; a store that is only being made has none yet, and no data either.
 """
 
 from __future__ import annotations
@@ -28,39 +29,42 @@ from sqlalchemy import (
 )
 
 from premortem.errors import StoreError
-from premortem.store.sqlite import Database
-from premortem.store.tables import schema_version
+from premortem.store.cipher import Cipher
+from premortem.store.database import Database
+from premortem.store.migration_facets import to_facets
+from premortem.store.migration_paths import to_path_pages
+from premortem.store.tables import Name, Text, schema_version
 
-Step = Callable[[Connection], None]
+Step = Callable[[Connection, Cipher | None], None]
 
 
 def version_of(database: Database) -> int:
-    """The store's schema version; 0: an empty file.
+    """The store's schema version; 0: an empty one.
 
-    Raises StoreError when the file belongs to another program or to a newer Premortem.
+    Raises StoreError when it belongs to another program or to a newer Premortem.
     """
     with database.reading() as connection:
         version = _version(connection)
         if version == 0 and inspect(connection).get_table_names():
             raise StoreError(
-                f"{database.path} is a database of another program; "
-                f"name another file with --store or `path` under [store]"
+                f"{database.name} is a database of another program; "
+                f"name another one with --store, or `path` or `url` under [store]"
             )
     if version > len(STEPS):
         raise StoreError(
-            f"the store {database.path} was written by a newer premortem (its schema is "
+            f"the store {database.name} was written by a newer premortem (its schema is "
             f"{version}, this one knows {len(STEPS)}); update with `pip install -U premortem`"
         )
     return version
 
 
-def migrate(database: Database, *, now: float) -> None:
+def migrate(database: Database, *, now: float, cipher: Cipher | None = None) -> None:
     """Bring the store to the latest version, step by step; NOW in seconds since the epoch."""
     for number in range(version_of(database) + 1, len(STEPS) + 1):
         with database.writing() as connection:
             if _version(connection) >= number:
                 continue  # another process was faster
-            STEPS[number - 1](connection)
+            STEPS[number - 1](connection, cipher)
             values = {"version": number, "applied_at": now}
             connection.execute(schema_version.insert().values(values))
 
@@ -84,7 +88,9 @@ def _key(name: str) -> Column[int]:
 
 
 def _text(name: str, length: int | None = None) -> Column[str]:
-    return Column(name, String(length), nullable=False)
+    # On PostgreSQL text is compared byte by byte; no store there is older than that.
+    kind = String(length).with_variant(String(length, collation="C"), "postgresql")
+    return Column(name, kind, nullable=False)
 
 
 def _double(name: str) -> Column[float]:
@@ -103,7 +109,7 @@ def _span() -> tuple[Column[int], Column[int], Column[int]]:
     return (_number("block", to="blocks.id"), _integer("start"), _number("length"))
 
 
-def _first_tables(connection: Connection) -> None:
+def _first_tables(connection: Connection, _cipher: Cipher | None) -> None:
     metadata = MetaData()
     Table(
         "schema_version",
@@ -141,7 +147,7 @@ def _first_traffic(metadata: MetaData) -> None:
         "exchanges",
         metadata,
         _key("seq"),
-        Column("id", String(16), nullable=False, unique=True),
+        Column("id", Name, nullable=False, unique=True),
         _text("method"),
         _text("host"),
         _integer("status"),
@@ -159,7 +165,7 @@ def _first_traffic(metadata: MetaData) -> None:
         "profiles",
         metadata,
         _key("seq"),
-        Column("version", String, nullable=False, unique=True),
+        Column("version", Text, nullable=False, unique=True),
         _double("created_at"),
         _number("exchanges"),
         _binary("payload"),
@@ -205,7 +211,7 @@ def _first_cases(metadata: MetaData) -> None:
 
 
 def _first_runs(metadata: MetaData) -> None:
-    unique_id = Column("id", String, nullable=False, unique=True)
+    unique_id = Column("id", Text, nullable=False, unique=True)
     Table("runs", metadata, _key("seq"), unique_id, _double("started_at"), _binary("payload"))
     Table(
         "results",
@@ -238,9 +244,9 @@ def _first_runs(metadata: MetaData) -> None:
         _binary("payload"),
         UniqueConstraint("id", "run_id"),
     )
-    finding_id = Column("finding_id", String, primary_key=True)
+    finding_id = Column("finding_id", Text, primary_key=True)
     Table("ignored", metadata, finding_id, _double("at"), _binary("payload"))
-    scenario_id = Column("id", String, nullable=False, unique=True)
+    scenario_id = Column("id", Text, nullable=False, unique=True)
     Table(
         "scenarios",
         metadata,
@@ -252,5 +258,5 @@ def _first_runs(metadata: MetaData) -> None:
     )
 
 
-STEPS: tuple[Step, ...] = (_first_tables,)
+STEPS: tuple[Step, ...] = (_first_tables, to_facets, to_path_pages)
 """Step n leads from version n - 1 to n."""

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from fnmatch import translate
+from collections.abc import Callable
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, or_
 
 from premortem.domain.scenario import Scenario, ScenarioVerdict
 from premortem.errors import InputError
-from premortem.store.tables import exchanges
 
 _STATUS = re.compile(r"([1-5])(xx|XX|\d\d)")
 
@@ -32,37 +30,34 @@ class TrafficFilter(Struct, frozen=True, kw_only=True):
     until: float | None = None
     """Started before."""
 
-    def conditions(self) -> list[ColumnElement[bool]]:
-        """What the clear columns can tell. Raises InputError when `status` is none."""
-        found: list[ColumnElement[bool]] = []
-        if self.method:
-            found.append(exchanges.c.method == self.method.upper())
-        if self.host:
-            host = self.host.lower()
-            with_port = exchanges.c.host.startswith(host + ":", autoescape=True)
-            found.append(or_(exchanges.c.host == host, with_port))
-        if self.status:
-            found.append(_status(self.status))
-        if self.role:
-            found.append(exchanges.c.role == self.role)
-        if self.since is not None:
-            found.append(exchanges.c.started_at >= self.since)
-        if self.until is not None:
-            found.append(exchanges.c.started_at < self.until)
-        return found
+    def accepts(self) -> Callable[[str, str, int, str], bool] | None:
+        """Whether method, host, status and role are asked for; None: all are.
 
-    def path_pattern(self) -> re.Pattern[str] | None:
-        """What paths must match, which only decrypted heads can tell; None: any."""
-        return re.compile(translate(self.path)) if self.path else None
+        Raises InputError when `status` is none.
+        """
+        if not (self.method or self.host or self.status or self.role):
+            return None
+        method, asked_host = self.method.upper(), self.host.lower()
+        low, high = _statuses(self.status) if self.status else (0, 0)
+
+        def accepted(of_method: str, host: str, status: int, role: str) -> bool:
+            return (
+                (not method or of_method == method)
+                and (not asked_host or host == asked_host or host.startswith(asked_host + ":"))
+                and (not high or low <= status <= high)
+                and (not self.role or role == self.role)
+            )
+
+        return accepted
 
 
-def _status(text: str) -> ColumnElement[bool]:
+def _statuses(text: str) -> tuple[int, int]:
     match = _STATUS.fullmatch(text)
     if match is None:
         raise InputError(f"not a status: {text!r}; write it like 404 or 4xx")
     if match[2].isdigit():
-        return exchanges.c.status == int(text)
-    return exchanges.c.status.between(int(match[1]) * 100, int(match[1]) * 100 + 99)
+        return int(text), int(text)
+    return int(match[1]) * 100, int(match[1]) * 100 + 99
 
 
 class TrafficRow(Struct, frozen=True, kw_only=True):
@@ -79,6 +74,14 @@ class TrafficRow(Struct, frozen=True, kw_only=True):
     role: str
     bytes: int
     """Of both bodies."""
+
+
+class Counted(Struct, frozen=True, kw_only=True):
+    """How many exchanges match."""
+
+    count: int
+    exact: bool
+    """False: worked out from a part of the paths, because there are many."""
 
 
 class Added(Struct, frozen=True, kw_only=True):
@@ -101,6 +104,7 @@ class StoreStats(Struct, frozen=True, kw_only=True):
     """How much a store holds."""
 
     path: str
+    """Where it lies: a path, or an address without the password."""
     bytes: int
     """On disk, the write-ahead log included."""
     schema_version: int

@@ -17,8 +17,8 @@ from premortem.domain.traffic import Profile
 from premortem.errors import InputError, NothingLearned
 from premortem.store.batch import next_number, starts_with
 from premortem.store.cipher import Cipher
+from premortem.store.database import Database
 from premortem.store.query import StoredScenario
-from premortem.store.sqlite import Database
 from premortem.store.tables import findings, ignored, profiles, runs, scenarios
 
 LATEST = "latest"

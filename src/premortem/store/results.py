@@ -16,7 +16,7 @@ from premortem.store.batch import BODY, Batch, batch, next_number, read_pieces
 from premortem.store.blocks import BlockReader, Span
 from premortem.store.cases import ENCLOSED_BYTES_MAX, put_cases, read_cases
 from premortem.store.cipher import Cipher, pack
-from premortem.store.sqlite import Database
+from premortem.store.database import Database
 from premortem.store.tables import results
 
 RESULTS_FULL_MAX = 100_000

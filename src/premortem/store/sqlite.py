@@ -18,15 +18,19 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from premortem.errors import DiskFull, InputError, StoreError, StoreLocked
+from premortem.store.database import PROBLEMS_MAX, Database
 
 PAGE_BYTES = 8192
 """Blocks are large: with the default of 4096 the chains of overflow pages are twice as long."""
-CACHE_KIB = 16 * 1024
+CACHE_KIB = 96 * 1024
+"""A million exchanges have 90 MB of indexes by random values; what of them does not fit is read
+again and again during an import."""
+CHECKPOINT_PAGES = 4096
+"""32 MiB: fewer, larger checkpoints write a page that changed often only once."""
 WAL_BYTES_MAX = 64 * 1024 * 1024
 """What is left of the write-ahead log after a large import is cut back to this."""
-PROBLEMS_MAX = 20
-"""Problems that an integrity check lists."""
 
+_TRUNCATE = "PRAGMA wal_checkpoint(TRUNCATE)"
 _LOCKED = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _FULL = frozenset(
@@ -39,14 +43,12 @@ _FULL = frozenset(
 )
 
 
-class Database:
-    """Connections to one SQLite file; errors leave as StoreError, never as SQLAlchemy's.
-
-    `lock_wait_s`: how long a writer waits for another one before StoreLocked.
-    """
+class SqliteDatabase(Database):
+    """Connections to one SQLite file."""
 
     def __init__(self, path: Path, *, lock_wait_s: float) -> None:
         self.path = path
+        self.name = str(path)
         self.lock_wait_s = lock_wait_s
         self._make_file()
         self.engine: Engine = create_engine(
@@ -58,25 +60,11 @@ class Database:
         event.listen(self.engine, "begin", _begin)
         self._writer = self.engine.execution_options(premortem_writer=True)
 
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """A connection that sees one state of the store; never waits for a writer."""
-        with self._translated(), self.engine.connect() as connection:
-            yield connection
+    def _readers(self) -> Engine:
+        return self.engine
 
-    @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """A transaction of the one writer: all of it is stored, or nothing.
-
-        Raises StoreLocked when another process keeps writing, DiskFull when there is no room.
-        """
-        with self._translated(), self._writer.begin() as connection:
-            yield connection
-
-    def close(self) -> None:
-        """Close all connections; the last one folds the write-ahead log into the file."""
-        with self._translated():
-            self.engine.dispose()
+    def _writers(self) -> Engine:
+        return self._writer
 
     def bytes(self) -> int:
         """Bytes on disk, the write-ahead log included."""
@@ -88,19 +76,34 @@ class Database:
                 continue
         return total
 
-    def problems(self) -> list[str]:
-        """What SQLite's own checks find wrong, at most PROBLEMS_MAX lines; empty: nothing."""
+    def own_problems(self) -> list[str]:
+        """What SQLite's own check finds wrong, at most PROBLEMS_MAX lines; empty: nothing."""
         with self.reading() as connection:
             found = connection.exec_driver_sql(f"PRAGMA integrity_check({PROBLEMS_MAX})")
-            lines = [str(row[0]) for row in found if row[0] != "ok"]
-            dangling = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchmany(
-                PROBLEMS_MAX
-            )
-            lines += [f"row {row[1]} of {row[0]} refers to nothing in {row[2]}" for row in dangling]
-        return lines[:PROBLEMS_MAX]
+            return [str(row[0]) for row in found if row[0] != "ok"]
+
+    def shrink(self) -> None:
+        """Write the file anew without the room that deletions left, and empty the log."""
+        self._run("VACUUM", _TRUNCATE)
+
+    def flush(self) -> None:
+        """Empty the log, which keeps earlier states of pages."""
+        self._run(_TRUNCATE)
+
+    def _run(self, *statements: str) -> None:
+        with self._translated():
+            raw = self.engine.raw_connection()
+            try:
+                cursor = raw.cursor()
+                for statement in statements:
+                    cursor.execute(statement)
+                    cursor.fetchall()
+                cursor.close()
+            finally:
+                raw.close()
 
     def _make_file(self) -> None:
-        # The clear columns name hosts and roles: nobody else's business.
+        # The clear columns tell when there was traffic and how much: nobody else's business.
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
@@ -152,8 +155,10 @@ def _configure(connection: sqlite3.Connection, _record: Any) -> None:
         if cursor.execute("PRAGMA journal_mode").fetchone() != ("wal",):
             cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute("PRAGMA synchronous = NORMAL")
-        cursor.execute("PRAGMA foreign_keys = ON")
+        # What is deleted is overwritten with zeros.
+        cursor.execute("PRAGMA secure_delete = ON")
         cursor.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        cursor.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         cursor.execute(f"PRAGMA journal_size_limit = {WAL_BYTES_MAX}")
     finally:
         cursor.close()

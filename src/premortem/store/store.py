@@ -1,4 +1,4 @@
-"""The store: everything Premortem knows, in one encrypted file."""
+"""The store: everything Premortem knows, encrypted, in one file or one database."""
 
 from __future__ import annotations
 
@@ -9,24 +9,28 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
 from premortem.config import StoreConfig
 from premortem.domain.run import Case, Finding, Ignored, Rejection, Result, RunSummary, Sequence
 from premortem.domain.scenario import Scenario, ScenarioVerdict
 from premortem.domain.traffic import Exchange, Profile
-from premortem.errors import InputError
+from premortem.errors import InputError, StoreError
 from premortem.store import tables
-from premortem.store.batch import BODY, starts_with
+from premortem.store.batch import BODY
 from premortem.store.blocks import BlockReader
 from premortem.store.cases import Cases
 from premortem.store.cipher import Cipher
-from premortem.store.exchanges import Traffic, add
+from premortem.store.database import Database
+from premortem.store.exchanges import Adding, Traffic, id_of, numbers_of
 from premortem.store.integrity import check
 from premortem.store.keys import DataKey, data_key
+from premortem.store.listing import Listing
 from premortem.store.migrations import migrate, version_of
+from premortem.store.purge import Doomed, Progress, Purged, Purging, Wanted
 from premortem.store.query import (
     Added,
+    Counted,
     StoredScenario,
     StoreStats,
     TrafficFilter,
@@ -34,7 +38,7 @@ from premortem.store.query import (
 )
 from premortem.store.records import LATEST, Records
 from premortem.store.results import RESULTS_FULL_MAX, Results
-from premortem.store.sqlite import Database
+from premortem.store.sqlite import SqliteDatabase
 
 ROWS_LISTED = 100
 """Rows of a list, unless the caller says otherwise."""
@@ -59,26 +63,61 @@ def open_store(
     *,
     environment: Mapping[str, str] = os.environ,
     clock: Callable[[], float] = time.time,
+    redaction_key: bytes = b"",
 ) -> Store:
     """The store that CONFIG names, relative to DIRECTORY; made, with its key, at the first use.
+
+    REDACTION_KEY: what a store that is made now gets, so that its tokens join with another's.
 
     Raises StoreError when the file is no store, is damaged or written by a newer version;
     WrongKey when the key does not fit or is gone; StoreLocked when it has to be made or
     migrated while another process writes.
     """
-    database = Database(directory / config.path, lock_wait_s=config.lock_wait_s)
+    database, key = opened_database(
+        config, directory, environment=environment, clock=clock, redaction_key=redaction_key
+    )
+    return Store(database, key, clock=clock)
+
+
+def opened_database(
+    config: StoreConfig,
+    directory: Path,
+    *,
+    environment: Mapping[str, str],
+    clock: Callable[[], float],
+    redaction_key: bytes = b"",
+) -> tuple[Database, DataKey]:
+    """What a Store is made of, with the tables of today; see `open_store`."""
+    database = database_of(config, directory, environment=environment)
     try:
         if version_of(database) == 0:
             migrate(database, now=clock())
         key = data_key(
-            database, key_file=directory / config.key_file, environment=environment, now=clock()
+            database,
+            key_file=directory / config.key_file,
+            environment=environment,
+            now=clock(),
+            redaction=redaction_key,
         )
         # Only who can read a store may change its tables.
-        migrate(database, now=clock())
+        migrate(database, now=clock(), cipher=Cipher(key, path=database.name))
     except BaseException:
         database.close()
         raise
-    return Store(database, key, clock=clock)
+    return database, key
+
+
+def database_of(
+    config: StoreConfig, directory: Path, *, environment: Mapping[str, str]
+) -> Database:
+    """The database that CONFIG names: the server at `url`, else the file at `path`."""
+    if config.url:
+        # Only here: the driver is an extra.
+        from premortem.store.postgres import PostgresDatabase, address_of
+
+        url = address_of(config.url, environment=environment)
+        return PostgresDatabase(url, lock_wait_s=config.lock_wait_s)
+    return SqliteDatabase(directory / config.path, lock_wait_s=config.lock_wait_s)
 
 
 class Store:
@@ -91,12 +130,16 @@ class Store:
     def __init__(self, database: Database, key: DataKey, *, clock: Callable[[], float]) -> None:
         self._database = database
         self._key = key
-        self._cipher = Cipher(key, path=str(database.path))
+        self._cipher = Cipher(key, path=database.name)
+        database.guard = self._guard
         reader = BlockReader(self._cipher)
         self._traffic = Traffic(database, self._cipher, reader)
+        self._adding = Adding(database, self._cipher)
+        self._listing = Listing(database, self._traffic)
         self._cases = Cases(database, self._cipher, reader, clock)
         self._results = Results(database, self._cipher, reader)
         self._records = Records(database, self._cipher)
+        self._purging = Purging(database, self._cipher, reader, self._traffic)
 
     def __enter__(self) -> Self:
         return self
@@ -114,14 +157,23 @@ class Store:
         self._database.close()
 
     @property
-    def path(self) -> Path:
-        """Where the store lies."""
-        return self._database.path
+    def path(self) -> str:
+        """Where the store lies: a path, or an address without the password."""
+        return self._database.name
 
     @property
     def redaction_key(self) -> bytes:
         """32 bytes, this store's own, for the tokens of redacted values."""
         return self._cipher.redaction_key
+
+    def _guard(self, connection: Connection) -> None:
+        # Who has had the store open since before its keys changed would write what nobody reads.
+        newest = connection.execute(select(func.max(tables.keyring.c.id))).scalar()
+        if newest != self._key.number:
+            raise StoreError(
+                f"the keys of the store {self.path} were changed meanwhile; "
+                f"give the same command again"
+            )
 
     # Exchanges
 
@@ -130,14 +182,17 @@ class Store:
 
         What EXCHANGES yielded before it raised is stored.
         """
-        return add(self._database, self._cipher, exchanges)
+        return self._adding.add(exchanges)
 
     def exchange(self, exchange_id: str) -> Exchange:
         """The exchange with that id, or whose id alone starts so. Raises InputError."""
         column = tables.exchanges.c.id
-        with self._database.reading() as connection:
-            query = select(column).where(starts_with(column, exchange_id)).limit(2)
-            ids = list(connection.execute(query).scalars())
+        among = numbers_of(exchange_id)
+        ids: list[str] = []
+        if among is not None:
+            with self._database.reading() as connection:
+                query = select(column).where(column.between(*among)).limit(2)
+                ids = [id_of(number) for number in connection.execute(query).scalars()]
         if len(ids) > 1:
             raise InputError(
                 f"more than one exchange starts with {exchange_id!r}; give more of its id"
@@ -163,11 +218,16 @@ class Store:
         self, where: TrafficFilter = EVERYTHING, limit: int = ROWS_LISTED, offset: int = 0
     ) -> list[TrafficRow]:
         """A page of a list of exchanges, in the order of `exchanges`."""
-        return self._traffic.rows(where, limit=limit, offset=offset)
+        return self._listing.rows(where, limit=limit, offset=offset)
 
     def traffic_count(self, where: TrafficFilter = EVERYTHING) -> int:
-        """How many exchanges match."""
-        return self._traffic.count(where)
+        """How many exchanges match. Reads their paths where only these can tell: see
+        `traffic_counted`, which never takes long."""
+        return self._listing.exact_count(where)
+
+    def traffic_counted(self, where: TrafficFilter = EVERYTHING) -> Counted:
+        """How many exchanges match; from a sample where thousands of paths had to be read."""
+        return self._listing.count(where)
 
     # Profiles
 
@@ -290,6 +350,26 @@ class Store:
     def scenarios(self) -> list[StoredScenario]:
         """Newest first."""
         return self._records.scenarios()
+
+    # Taking out
+
+    def purge_preview(self, wanted: Wanted, *, strict: bool = False) -> Doomed:
+        """What `purge` would take out; changes nothing."""
+        return self._purging.preview(wanted, strict=strict)
+
+    def purge(
+        self,
+        wanted: Wanted,
+        *,
+        strict: bool = False,
+        derived: bool = True,
+        progress: Progress | None = None,
+    ) -> Purged:
+        """Take exchanges and what was made of them out for good, and shrink the store.
+
+        What goes and what stays: see `store.purge`. Without DERIVED the exchanges alone go.
+        """
+        return self._purging.purge(wanted, strict=strict, derived=derived, progress=progress)
 
     # The store itself
 

@@ -1,8 +1,12 @@
 """The tables as they are now; `migrations` says how a store came to have them.
 
-Clear columns hold only what listing and filtering need. Everything that can hold captured data
-lies in `blocks` (many values, compressed together) or in a `payload` of its own; both are
-encrypted. Numbers are handed out by the one writer, so no backend's sequences are needed.
+Everything that can hold captured data lies in `blocks` (many values, compressed together) or in
+a `payload` of its own; both are encrypted. What stands in the clear of an exchange is when it
+started, how long it took, how large it was, and which exchanges are alike: `facet` is equal for
+equal method, host, role, status and shape of path, `first_value` and `last_value` for the same
+value in a path. What those are, the file does not tell. Paths lie once more, encrypted, in
+`path_pages`. Numbers are handed out by the one writer, so no backend's sequences are needed; that
+writer keeps the references, and `integrity` checks them.
 """
 
 from __future__ import annotations
@@ -12,7 +16,6 @@ from sqlalchemy import (
     Boolean,
     Column,
     Double,
-    ForeignKey,
     Index,
     Integer,
     LargeBinary,
@@ -20,12 +23,17 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    text,
 )
 
 metadata = MetaData()
 
 Number = BigInteger().with_variant(Integer, "sqlite")
 """64 bits; SQLite makes only INTEGER primary keys the row's own number."""
+Text = String().with_variant(String(collation="C"), "postgresql")
+"""Compared byte by byte on both, so that the start of an id is a range of an index."""
+Name = String(16).with_variant(String(16, collation="C"), "postgresql")
+Kind = String(8).with_variant(String(8, collation="C"), "postgresql")
 
 
 def _key(name: str) -> Column[int]:
@@ -34,14 +42,21 @@ def _key(name: str) -> Column[int]:
 
 def _span() -> tuple[Column[int], Column[int], Column[int]]:
     return (
-        Column("block", Number, ForeignKey("blocks.id"), nullable=False),
+        Column("block", Number, nullable=False),
         Column("start", Integer, nullable=False),
         Column("length", Number, nullable=False),
     )
 
 
 def _piece(name: str, *, nullable: bool = False) -> Column[int]:
-    return Column(name, Number, ForeignKey("pieces.id"), nullable=nullable)
+    return Column(name, Number, nullable=nullable)
+
+
+def by_value(name: str) -> Index:
+    """Exchanges in order under one value that their paths may have."""
+    there = text(f"{name} IS NOT NULL")
+    columns = (name, "started_at", "seq", "facet")
+    return Index(f"exchanges_by_{name}", *columns, sqlite_where=there, postgresql_where=there)
 
 
 schema_version = Table(
@@ -56,10 +71,17 @@ keyring = Table(
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("store_id", LargeBinary, nullable=False),
-    Column("derivation", String, nullable=False),
+    Column("derivation", Text, nullable=False),
     Column("salt", LargeBinary, nullable=False),
     Column("wrapped", LargeBinary, nullable=False),
     Column("created_at", Double, nullable=False),
+)
+
+state = Table(
+    "state",
+    metadata,
+    Column("name", Name, primary_key=True),
+    Column("value", Number, nullable=False),
 )
 
 blocks = Table("blocks", metadata, _key("id"), Column("payload", LargeBinary, nullable=False))
@@ -68,35 +90,61 @@ pieces = Table(
     "pieces",
     metadata,
     _key("id"),
-    Column("kind", String(8), nullable=False),
+    Column("kind", Kind, nullable=False),
     Column("digest", LargeBinary(16), nullable=False, unique=True),
     *_span(),
+)
+
+shapes = Table("shapes", metadata, _key("id"), Column("payload", LargeBinary, nullable=False))
+
+facets = Table("facets", metadata, _key("id"), Column("payload", LargeBinary, nullable=False))
+
+tallies = Table(
+    "tallies",
+    metadata,
+    Column("bucket", Number, primary_key=True, autoincrement=False),
+    Column("facet", Number, primary_key=True, autoincrement=False),
+    Column("count", Number, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 exchanges = Table(
     "exchanges",
     metadata,
     _key("seq"),
-    Column("id", String(16), nullable=False, unique=True),
-    Column("method", String, nullable=False),
-    Column("host", String, nullable=False),
-    Column("status", Integer, nullable=False),
+    Column("id", Number, nullable=False, unique=True),
+    Column("facet", Number, nullable=False),
+    Column("first_value", Number, nullable=True),
+    Column("last_value", Number, nullable=True),
     Column("started_at", Double, nullable=False),
     Column("duration_ms", Double, nullable=False),
-    Column("role", String, nullable=False),
     Column("request_bytes", Number, nullable=False),
     Column("response_bytes", Number, nullable=False),
     *_span(),
     _piece("request_body", nullable=True),
     _piece("response_body", nullable=True),
-    Index("exchanges_in_order", "started_at", "seq"),
+    Index("exchanges_in_order", "started_at", "seq", "facet"),
+    *(by_value(name) for name in ("first_value", "last_value")),
+)
+
+path_pages = Table(
+    "path_pages",
+    metadata,
+    _key("id"),
+    Column("low", Double, nullable=False),
+    Column("high", Double, nullable=False),
+    Column("first_seq", Number, nullable=False),
+    Column("last_seq", Number, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    Index("path_pages_in_order", "low", "high", "rows"),
 )
 
 profiles = Table(
     "profiles",
     metadata,
     _key("seq"),
-    Column("version", String, nullable=False, unique=True),
+    Column("version", Text, nullable=False, unique=True),
     Column("created_at", Double, nullable=False),
     Column("exchanges", Number, nullable=False),
     Column("payload", LargeBinary, nullable=False),
@@ -106,8 +154,8 @@ sequences = Table(
     "sequences",
     metadata,
     _key("seq"),
-    Column("id", String(16), nullable=False),
-    Column("batch_id", String, nullable=False),
+    Column("id", Name, nullable=False),
+    Column("batch_id", Text, nullable=False),
     Column("created_at", Double, nullable=False),
     UniqueConstraint("batch_id", "id"),
 )
@@ -116,13 +164,13 @@ cases = Table(
     "cases",
     metadata,
     _key("seq"),
-    Column("id", String(16), nullable=False),
-    Column("sequence", Number, ForeignKey("sequences.seq"), nullable=False),
+    Column("id", Name, nullable=False),
+    Column("sequence", Number, nullable=False),
     Column("position", Integer, nullable=False),
     Column("operation", LargeBinary(16), nullable=False),
-    Column("source", String, nullable=False),
-    Column("kind", String, nullable=False),
-    Column("role", String, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("role", Text, nullable=False),
     Column("setup", Boolean, nullable=False),
     _piece("piece"),
     UniqueConstraint("sequence", "position"),
@@ -133,8 +181,8 @@ rejections = Table(
     "rejections",
     metadata,
     _key("seq"),
-    Column("case_id", String(16), nullable=False),
-    Column("rule", String, nullable=False),
+    Column("case_id", Name, nullable=False),
+    Column("rule", Text, nullable=False),
     Column("created_at", Double, nullable=False),
     _piece("piece"),
     *_span(),
@@ -144,7 +192,7 @@ runs = Table(
     "runs",
     metadata,
     _key("seq"),
-    Column("id", String, nullable=False, unique=True),
+    Column("id", Text, nullable=False, unique=True),
     Column("started_at", Double, nullable=False),
     Column("payload", LargeBinary, nullable=False),
 )
@@ -153,11 +201,11 @@ results = Table(
     "results",
     metadata,
     _key("seq"),
-    Column("run_id", String, nullable=False),
-    Column("sequence_id", String(16), nullable=False),
+    Column("run_id", Text, nullable=False),
+    Column("sequence_id", Name, nullable=False),
     Column("position", Integer, nullable=False),
-    Column("case_id", String(16), nullable=False),
-    Column("outcome", String, nullable=False),
+    Column("case_id", Name, nullable=False),
+    Column("outcome", Text, nullable=False),
     Column("status", Integer, nullable=True),
     Column("failed", Boolean, nullable=False),
     Column("intended_at", Double, nullable=False),
@@ -173,10 +221,10 @@ findings = Table(
     "findings",
     metadata,
     _key("seq"),
-    Column("id", String, nullable=False),
-    Column("run_id", String, nullable=False),
-    Column("check", String, nullable=False),
-    Column("severity", String, nullable=False),
+    Column("id", Text, nullable=False),
+    Column("run_id", Text, nullable=False),
+    Column("check", Text, nullable=False),
+    Column("severity", Text, nullable=False),
     Column("first_seen_at", Double, nullable=False),
     Column("payload", LargeBinary, nullable=False),
     UniqueConstraint("id", "run_id"),
@@ -185,7 +233,7 @@ findings = Table(
 ignored = Table(
     "ignored",
     metadata,
-    Column("finding_id", String, primary_key=True),
+    Column("finding_id", Text, primary_key=True),
     Column("at", Double, nullable=False),
     Column("payload", LargeBinary, nullable=False),
 )
@@ -194,8 +242,8 @@ scenarios = Table(
     "scenarios",
     metadata,
     _key("seq"),
-    Column("id", String, nullable=False, unique=True),
-    Column("outcome", String, nullable=False),
+    Column("id", Text, nullable=False, unique=True),
+    Column("outcome", Text, nullable=False),
     Column("at", Double, nullable=False),
     Column("payload", LargeBinary, nullable=False),
 )

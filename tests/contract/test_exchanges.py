@@ -6,7 +6,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from premortem.config import StoreConfig
 from premortem.domain.traffic import Exchange, Request, Response, Tags
 from premortem.errors import InputError
 from premortem.store import Added, TrafficFilter, open_store
@@ -30,9 +29,9 @@ exchanges = st.builds(
 
 
 @pytest.fixture(scope="module")
-def long_lived(tmp_path_factory):
+def long_lived(backend, tmp_path_factory):
     directory = tmp_path_factory.mktemp("store")
-    with open_store(StoreConfig(), directory, environment={}) as opened:
+    with open_store(backend.config(), directory, environment={}) as opened:
         yield opened, {}
 
 
