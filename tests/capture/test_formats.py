@@ -58,7 +58,7 @@ def test_padded_base64_is_told_from_24_characters_on():
         lambda r: pick(r, "0123456789abcdef", 24),
         lambda r: pick(r, ALNUM + "-_", 21),
         lambda r: "01" + pick(r, "0123456789ABCDEFGHJKMNPQRSTVWXYZ", 24),
-        lambda r: pick(r, ALNUM, 27),
+        lambda r: pick(r, "0123456", 1) + pick(r, ALNUM, 26),
         lambda r: "cus_" + pick(r, ALNUM, 24),
         lambda r: "c" + pick(r, string.ascii_lowercase + string.digits, 24),
         lambda r: pick(r, string.digits, 40),

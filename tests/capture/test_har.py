@@ -9,7 +9,7 @@ import json
 import pytest
 
 from premortem.capture import CaptureCounts, read_har
-from premortem.capture.har import Unusable, parse_query, parse_url, timestamp
+from premortem.capture.message import Unusable, parse_query, parse_url, timestamp
 from premortem.errors import InputError
 from tests.capture.recording import document, entry, json_content, json_post, write
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from premortem.capture.kinds import HIDDEN
 from premortem.capture.names import Kind, Names, parts
 
-SECRET = {Kind.SECRET, Kind.SECRET_TEXT}
+SECRET = HIDDEN - {Kind.EMAIL}
+"""Credentials, and personal data that is replaced whatever it looks like."""
 
 
 @pytest.mark.parametrize(

@@ -20,13 +20,14 @@ pieces = [
     *'"}[\\&= @\n;/éx',
 ]
 texts = st.text(max_size=60) | st.lists(st.sampled_from(pieces), max_size=7).map("".join)
+plain = texts.filter(lambda text: "%" not in text)  # an encoded value may become shorter
 documents = st.recursive(
-    texts | st.integers() | st.floats(allow_nan=False) | st.none() | st.booleans(),
+    plain | st.integers() | st.floats(allow_nan=False) | st.none() | st.booleans(),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
             st.sampled_from(["password", "pin", "note", "id", "email", "value", "name", "tokens"])
-            | texts,
+            | plain,
             inner,
             max_size=4,
         )

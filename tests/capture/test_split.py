@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from premortem.capture.split import NotHar, Skipped, Splitter
+from premortem.capture.split import BadDocument, Skipped, Splitter
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text('{}[]",:\\ax', max_size=8),
@@ -107,5 +107,5 @@ def test_a_long_string_is_scanned_once():
     ],
 )
 def test_other_documents_are_told(data):
-    with pytest.raises(NotHar):
+    with pytest.raises(BadDocument):
         list(Splitter(msgspec.json.decode).feed(data))

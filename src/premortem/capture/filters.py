@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from fnmatch import translate
 from urllib.parse import urlsplit
 
-from premortem.capture.har import HarEntry, Unusable, Url, header_of, parse_url
+from premortem.capture.message import NotHttp, Url
 from premortem.capture.names import word_set
+from premortem.capture.recording import Recording
 from premortem.config import Config
 from premortem.errors import ConfigError
 
@@ -25,7 +26,6 @@ HOSTS_TOLD_MAX = 8
 _LOOPBACK = frozenset(("localhost", "127.0.0.1", "[::1]"))
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 _STATUS = re.compile(r"[1-9](?:\d\d|[xX]{2})")
-_HTTP = re.compile(r"https?://", re.IGNORECASE)
 
 
 class EntryFilter:
@@ -54,19 +54,19 @@ class EntryFilter:
         self._exclude = tuple(re.compile(translate(glob)) for glob in capture.exclude_paths)
         self._static_assets = capture.static_assets
 
-    def reason(self, entry: HarEntry) -> str:
+    def reason(self, entry: Recording) -> str:
         """Why ENTRY is dropped; empty when it is kept. Raises Unusable for a URL that is none."""
-        if not _HTTP.match(entry.request.url.lstrip()):
-            if "://" in entry.request.url or entry.request.url[:5] in ("data:", "blob:", "about"):
-                return "not http"
-            raise Unusable("its URL is not an absolute http or https one")
-        status = entry.response.status
-        if status < 100:
+        try:
+            url = entry.address()
+        except NotHttp:
+            return "not http"
+        status = entry.status
+        if status < 100 and entry.recorded != "request":
             return "no answer"
-        url = parse_url(entry.request.url)
-        if not self._any_host and not self._host(url.origin):
+        # A recording that names no host is of the service itself: it has nothing to be told by.
+        if not self._any_host and url.origin and not self._host(url.origin):
             return self._host_reason(url.origin.partition("://")[2])
-        if self._methods and entry.request.method.upper() not in self._methods:
+        if self._methods and entry.method.upper() not in self._methods:
             return "method"
         if self._statuses and not {str(status), f"{status // 100}xx"} & self._statuses:
             return "status"
@@ -114,12 +114,11 @@ def _host_pattern(host: str) -> re.Pattern[str]:
     return re.compile(translate(f"{name}:{port or '*'}"))
 
 
-def _is_static(entry: HarEntry, url: Url) -> bool:
+def _is_static(entry: Recording, url: Url) -> bool:
     """What a browser loads to show a page, by extension and by what came back."""
-    if entry.request.method.upper() not in ("GET", "HEAD"):
+    if entry.method.upper() not in ("GET", "HEAD"):
         return False
-    content = entry.response.content
-    media_type = (header_of(entry, "content-type") or (content and content.mime_type) or "").lower()
+    media_type = entry.media_type().lower()
     if _STATIC_TYPES.match(media_type):
         return True
     extension = url.path.rpartition("/")[2].rpartition(".")[2].lower()

@@ -7,59 +7,32 @@ Names are compared by their parts: `accessToken`, `access-token`, `user[access_t
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
-from enum import IntEnum
+from collections.abc import Callable, Collection
 from functools import lru_cache
 from itertools import pairwise
 
+from premortem.capture.concepts import concept, folded
+from premortem.capture.kinds import Kind, word_set
 
-def word_set(text: str) -> frozenset[str]:
-    """The words of TEXT."""
-    return frozenset(text.split())
-
-
-class Kind(IntEnum):
-    """What the values under a name are."""
-
-    SECRET = 1
-    """Credentials and payment data: texts, and numbers where numbers can be secret."""
-    SECRET_TEXT = 2
-    """Texts alone: numbers under such a name count or measure something."""
-    EMAIL = 3
-    IDENTITY = 4
-    """Ids, hashes, cursors: random by nature, and needed to join requests."""
-    CONTAINER = 5
-    """Says nothing itself: `value`, `data`; inside something secret it is secret."""
-    PLAIN = 6
-    ALLOWED = 7
-    """On the configuration's allow list: nothing is changed."""
+__all__ = ["Kind", "Names", "parts", "word_set"]
 
 
 _SECRET_WORDS = word_set(
-    "password passwd passwort pwd passphrase passcode secret ssn cvv cvv2 cvc cvc2 iban pin pan "
-    "otp totp credential passport"
+    "password passwd passwort pwd passphrase passcode secret cvv cvv2 cvc cvc2 pin otp totp "
+    "credential kennwort contrasena motdepasse senha wachtwoord haslo heslo parola jelszo losenord "
+    "adgangskode salasana sifre parol puk mdp lozinka geslo zaporka slaptazodis "
+    "пароль 密码 密碼 パスワード 비밀번호"
 )
 """Secret wherever they stand in a name, numbers included."""
 _SECRET_TEXT_WORDS = word_set(
     "token secrets passwords tokens jwt bearer authorization credentials csrf xsrf pass pw "
     "cookie cookies phpsessid jsessionid mnemonic"
 )
-_PERSONAL_WORDS = word_set("phone telephone mobile fax cellphone msisdn")
-_NUMBERED = frozenset(("number", "no", "num", "home", "work"))
-_EMAIL_WORDS = word_set("email emails mail")
 
 _SECRET_PAIRS = frozenset(
     (first, second)
     for first, seconds in {
-        "card": "number no num pan code",
-        "cc": "number num",
-        "credit": "card",
-        "debit": "card",
-        "account": "number no",
-        "acct": "number",
-        "bank": "account",
-        "routing": "number",
-        "sort": "code",
+        "card": "code",
         "security": "code answer",
         "secret": "answer",
         "verification": "code",
@@ -71,14 +44,6 @@ _SECRET_PAIRS = frozenset(
         "backup": "code codes",
         "mfa": "code",
         "login": "code",
-        "social": "security",
-        "tax": "id number",
-        "national": "id",
-        "passport": "number no",
-        "driver": "license",
-        "drivers": "license",
-        "license": "number",
-        "insurance": "number",
     }.items()
     for second in seconds.split()
 )
@@ -134,14 +99,17 @@ _CONTAINER_WORDS = word_set(
     "value values val raw plain plaintext text data content string current new old"
 )
 
-_WORDS = re.compile(r"[A-Z]+(?![a-z])\d*|[A-Z]?[a-z]+\d*|\d+")
+_OF_KEYS = word_set("acceso secreta nueva actual anterior usuario confirmacion repetir de")
+"""After `clave`, which is any key in Spanish, a password alone."""
+
+_WORDS = re.compile(r"[A-Z]+(?![a-z])\d*|[A-Z]?[a-z]+\d*|\d+|[^\W\d_A-Za-z]+")
 
 
 @lru_cache(maxsize=20_000)
 def parts(name: str) -> tuple[str, ...]:
     """NAME's words in lower case: `user[accessToken]` -> user, access, token."""
     out: list[str] = []
-    for word in _WORDS.findall(name):
+    for word in _WORDS.findall(folded(name)):
         lower = word.lower()
         if _GLUED.fullmatch(lower):
             out += _GLUE.findall(lower)
@@ -151,15 +119,35 @@ def parts(name: str) -> tuple[str, ...]:
     return tuple(out)
 
 
+OwnFields = Callable[[str, str], Kind | None]
+"""What the configuration says of a field's name in a place."""
+
+
 class Names:
     """Classifies names, remembering what it said; the configuration's own names included."""
 
     REMEMBERED_MAX = 100_000
 
-    def __init__(self, *, secret: Collection[str] = (), allow: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        secret: Collection[str] = (),
+        allow: Collection[str] = (),
+        own: OwnFields | None = None,
+        off: Collection[Kind] = (),
+    ) -> None:
+        self._own, self._off = own, frozenset(off)
+        self.place = ""
+        """`body`, `header`, `query` or `path`, for rules that hold in one of them."""
         self._secret = {parts(name) for name in secret}
         self._allow = {parts(name) for name in allow}
         self._known: dict[str, Kind] = {}
+        self._by_place: dict[str, dict[str, Kind]] = {"": self._known}
+
+    @property
+    def known(self) -> dict[str, Kind]:
+        """Names in this place that were classified before; not to be changed, nor to be kept."""
+        return self._known
 
     def kind(self, name: str) -> Kind:
         """What values under NAME are."""
@@ -167,8 +155,20 @@ class Names:
         if known is None:
             if len(self._known) >= self.REMEMBERED_MAX:
                 self._known.clear()
-            known = self._known[name] = self._classify(parts(name[:200]))
+            known = self._known[name] = self._of(name[:200])
         return known
+
+    def enter(self, place: str) -> None:
+        """What comes now stands in PLACE."""
+        self.place = place
+        self._known = self._by_place.setdefault(place, {})
+
+    def _of(self, name: str) -> Kind:
+        own = self._own(name, self.place) if self._own is not None else None
+        if own is not None:
+            return own
+        kind = self._classify(parts(name))
+        return Kind.PLAIN if kind in self._off else kind
 
     def _classify(self, words: tuple[str, ...]) -> Kind:
         if words in self._allow:
@@ -177,13 +177,17 @@ class Names:
             return Kind.SECRET
         if not words:
             return Kind.PLAIN
-        return _secret_kind(words) or _other_kind(words)
+        return _secret_kind(words) or concept(words) or _other_kind(words)
 
 
 def _secret_kind(words: tuple[str, ...]) -> Kind | None:
     pairs = set(pairwise(words))
     if pairs & _SECRET_PAIRS and words[-1] not in _ABOUT - {"id"}:
         return Kind.SECRET
+    if words[0] == "clave" and set(words[1:]) <= _OF_KEYS:
+        return Kind.SECRET_TEXT
+    if words[-2:] == ("session", "id") or words == ("sid",) or words == ("sessionid",):
+        return Kind.OPENING
     if words[-1] in _ABOUT or words[-1] in ("confirmed", "confirmable"):
         return None
     before = set(words[:-1])
@@ -196,15 +200,10 @@ def _secret_kind(words: tuple[str, ...]) -> Kind | None:
         return Kind.SECRET
     if held & _SECRET_TEXT_WORDS and (words[-1] not in ("pass", "pw") or len(words) <= 3):
         return Kind.SECRET_TEXT
-    last = words[-2:-1] if words[-1] in _NUMBERED or words[-1].isdigit() else words[-1:]
-    if _PERSONAL_WORDS.intersection(last):
-        return Kind.SECRET
     return None
 
 
 def _other_kind(words: tuple[str, ...]) -> Kind:
-    if words[-1] in _EMAIL_WORDS:
-        return Kind.EMAIL
     if words[-1] in _IDENTITY_WORDS or words[0] in ("sha1", "sha256", "sha512", "md5", "etag"):
         return Kind.IDENTITY
     if len(words) == 1 and words[0] in _CONTAINER_WORDS:

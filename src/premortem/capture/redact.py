@@ -12,7 +12,10 @@ from collections import Counter
 from msgspec.structs import replace
 
 from premortem.capture.bodies import Bodies
-from premortem.capture.names import Kind, Names, word_set
+from premortem.capture.kinds import SECRET, Kind, word_set
+from premortem.capture.names import Names
+from premortem.capture.own_rules import OwnRules
+from premortem.capture.personal import CLASSES
 from premortem.capture.values import Values
 from premortem.config import RedactConfig
 from premortem.domain.traffic import Exchange, Pairs, Request, Response
@@ -26,6 +29,7 @@ CREDENTIAL_HEADERS = word_set(
     "authentication x-goog-api-key x-functions-key ocp-apim-subscription-key private-token"
 )
 """Headers whose whole value is a credential, after a scheme word."""
+_HEADER_KINDS = {"forwarded": Kind.IP, "from": Kind.EMAIL, "geo-position": Kind.POSITION}
 _URL_HEADERS = word_set("location content-location origin referer x-original-url x-rewrite-url")
 _PLAIN_HEADERS = word_set(
     "accept accept-charset accept-encoding accept-language accept-ranges access-control-allow- "
@@ -46,20 +50,28 @@ class Redactor:
 
     def __init__(self, key: bytes, config: RedactConfig | None = None) -> None:
         config = config or RedactConfig()
-        names = Names(secret=config.fields, allow=config.allow)
+        own = OwnRules(config)
+        off = {kind for name in own.off for kind in CLASSES[name]}
+        fields = (lambda name, place: _own_kind(own, name, place)) if own.fields else None
+        names = Names(secret=config.fields, allow=config.allow, own=fields, off=off)
+        self._own = own
         self._names = names
         self._headers = {name.lower() for name in config.headers}
         self._allow = {name.lower() for name in config.allow}
-        self._values = Values(key, names)
-        self._bodies = Bodies(self._values, names)
+        self._values = Values(key, names, own)
+        self._bodies = Bodies(self._values, names, always=bool(own.patterns))
         self._known: dict[tuple[str, str], tuple[str, tuple[str, ...]]] = {}
 
     def exchange(self, exchange: Exchange, counts: Counter[str] | None = None) -> Exchange:
         """EXCHANGE as it may be stored; COUNTS gets the rule of every replacement."""
         hits = self._values.hits
         hits.clear()
-        request, response = exchange.request, exchange.response
-        out = replace(exchange, request=self.request(request), response=self.response(response))
+        # The answer first: what it names (`device_id`) is known again in the request's path.
+        if self._own.allows_path(exchange.request.path):
+            response = replace(exchange.response, headers=self._pairs(exchange.response.headers))
+        else:
+            response = self.response(exchange.response)
+        out = replace(exchange, request=self.request(exchange.request), response=response)
         if counts is not None:
             counts.update(hits)
         hits.clear()
@@ -67,31 +79,61 @@ class Redactor:
 
     def request(self, request: Request) -> Request:
         """REQUEST without secrets."""
+        values = self._values
+        headers = self._pairs(request.headers)
+        if self._own.allows_path(request.path):
+            return replace(request, headers=headers)
+        self._names.enter("body")
+        body = self._bodies.body(request.body, _content_type(request.headers))
+        self._names.enter("query")
+        scope = values.scope(name for name, _ in request.query)
         return Request(
             method=request.method,
             origin=request.origin,
-            path=self._values.path(request.path),
+            path=values.path(request.path),
             query=tuple(
-                (name, self._values.pair(name, value, rule="query"))
+                (name, values.pair(name, value, rule="query", scope=scope))
                 for name, value in request.query
             ),
-            headers=self._pairs(request.headers),
-            body=self._bodies.body(request.body, _content_type(request.headers)),
+            headers=headers,
+            body=body,
         )
 
     def response(self, response: Response) -> Response:
         """RESPONSE without secrets."""
+        headers = self._pairs(response.headers)
+        self._names.enter("body")
         return Response(
             status=response.status,
-            headers=self._pairs(response.headers),
+            headers=headers,
             body=self._bodies.body(response.body, _content_type(response.headers)),
         )
 
-    def text(self, text: str) -> str:
+    def text(self, text: str, counts: Counter[str] | None = None) -> str:
         """Free TEXT without secrets: a message, a file's line."""
-        return self._values.value(text, Kind.PLAIN)
+        hits = self._values.hits
+        hits.clear()
+        self._names.enter("body")
+        out = self._bodies.document(text)
+        if counts is not None:
+            counts.update(hits)
+        hits.clear()
+        return out
+
+    def rule_of(self, name: str, text: str) -> str:
+        """Which rule replaces TEXT, found under NAME; `context` where its neighbours decide."""
+        hits = self._values.hits
+        hits.clear()
+        if name in ("cookie", "set-cookie", *CREDENTIAL_HEADERS):
+            self._header(name, text)
+        else:
+            self._values.pair(name, text)
+        rule = hits[0] if hits else "context"
+        hits.clear()
+        return rule
 
     def _pairs(self, headers: Pairs) -> Pairs:
+        self._names.enter("header")
         known = self._known
         hits = self._values.hits
         out = []
@@ -121,12 +163,20 @@ class Redactor:
             return values.credential(value.strip(), "header")
         if name in _PLAIN_HEADERS:
             return value
-        kind = self._names.kind(name)
-        if kind in (Kind.SECRET, Kind.SECRET_TEXT):
+        kind = _HEADER_KINDS.get(name) or self._names.kind(name)
+        if kind in SECRET or (kind is Kind.OPENING and len(value) >= 16):
             return values.credential(value.strip(), "header")
         if name in _URL_HEADERS:
             return values.url(value)
         return values.value(value, kind)
+
+
+def _own_kind(own: OwnRules, name: str, place: str) -> Kind | None:
+    rule = own.field(name, place)
+    return None if rule is None else _REPLACED[rule.replace]
+
+
+_REPLACED = {"token": Kind.SECRET, "keep-format": Kind.OWN, "drop": Kind.DROPPED}
 
 
 def _content_type(headers: Pairs) -> str:

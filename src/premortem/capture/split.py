@@ -1,4 +1,4 @@
-"""Cuts the entries out of a HAR document as it comes in, without parsing it as a whole.
+"""Cuts the entries out of a JSON document as it comes in, without parsing it as a whole.
 
 Two roads lead to an entry's end. The short one guesses that the next entry begins with the same
 key as this one and decodes what lies between: no JSON object is the beginning of another, so
@@ -18,6 +18,7 @@ Entry = TypeVar("Entry")
 
 ENTRY_BYTES_MAX = 256 * 1024 * 1024
 """A larger entry is passed over without being held."""
+HAR_KEYS = ("log", "entries")
 HEAD_BYTES_MAX = 64 * 1024 * 1024
 """Where the entries must have begun: pages and custom fields may stand before them."""
 HEAD_DEPTH_MAX = 1000
@@ -40,8 +41,12 @@ _SCALAR = re.compile(rb"[^,\]\s{\[\"]++")
 _QUOTE, _OPEN, _CLOSE, _OPEN_LIST, _CLOSE_LIST = b'"{}[]'
 
 
-class NotHar(Exception):
-    """The document is not a HAR; `str` says why."""
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for text that is no JSON, no UTF-8, or nested without end."""
+
+
+class BadDocument(Exception):
+    """The document does not hold its entries where they should be; `str` says why."""
 
 
 class Skipped(msgspec.Struct, frozen=True):
@@ -57,9 +62,16 @@ class Splitter(Generic[Entry]):
     """
 
     def __init__(
-        self, decode: Callable[[bytes], Entry], *, entry_bytes_max: int = ENTRY_BYTES_MAX
+        self,
+        decode: Callable[[bytes], Entry],
+        *,
+        keys: tuple[str, ...] = HAR_KEYS,
+        entry_bytes_max: int = ENTRY_BYTES_MAX,
     ) -> None:
-        """DECODE raises msgspec.DecodeError for what is no entry, and for no complete one."""
+        """DECODE raises msgspec.DecodeError for what is no entry, and for no complete one.
+
+        KEYS lead from the document to the list of its entries.
+        """
         self._decode = decode
         self._entry_bytes_max = entry_bytes_max
         self._guess_bytes_max = min(GUESS_BYTES_MAX, entry_bytes_max)
@@ -67,7 +79,7 @@ class Splitter(Generic[Entry]):
         self._position = 0
         """What was scanned; in state `between`, where the next value may begin."""
         self._state: Literal["head", "between", "value", "ended"] = "head"
-        self._head = _Head()
+        self._head = _Head(keys)
         self._depth = 0
         self._in_string = False
         self._to_mark = _TO_BRACE
@@ -94,7 +106,7 @@ class Splitter(Generic[Entry]):
         return self._state != "head" or bool(self._buffer)
 
     def feed(self, piece: bytes) -> Iterator[Entry | Skipped]:
-        """The entries that PIECE completes. Raises NotHar when this cannot be a HAR document."""
+        """The entries that PIECE completes. Raises BadDocument when they cannot be there."""
         self._buffer += piece
         return self._entries()
 
@@ -139,7 +151,7 @@ class Splitter(Generic[Entry]):
             return None
         try:
             entry = self._decode(bytes(memoryview(buffer)[start:end]))
-        except msgspec.DecodeError:
+        except UNREADABLE:
             self._dead_end = True
             return None
         self._position = end
@@ -162,7 +174,7 @@ class Splitter(Generic[Entry]):
             self._state = "ended"
             return True
         if mark == _CLOSE:
-            raise NotHar("its list of entries is not closed properly")
+            raise BadDocument("its list of entries is not closed properly")
         self._to_mark = _TO_BRACKET if mark == _OPEN_LIST else _TO_BRACE
         self._state, self._depth, self._in_string, self._dropped = "value", 0, False, 0
         return True
@@ -203,7 +215,7 @@ class Splitter(Generic[Entry]):
     def _finish_scalar(self) -> bool:
         """The same for a value that is neither object nor list, which no entry should be."""
         if len(self._buffer) > self._entry_bytes_max:
-            raise NotHar("its entries hold a value that is no object and does not end")
+            raise BadDocument("its entries hold a value that is no object and does not end")
         if self._buffer[0] == _QUOTE:
             end = _STRING_REST.match(self._buffer, max(1, self._position)).end()  # type: ignore[union-attr]
             whole = end < len(self._buffer) and self._buffer[end] == _QUOTE
@@ -224,7 +236,7 @@ class Splitter(Generic[Entry]):
             return Skipped("not a JSON object")
         try:
             return self._decode(data)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             return Skipped(str(error))
 
     def _forget(self, count: int) -> None:
@@ -233,10 +245,13 @@ class Splitter(Generic[Entry]):
 
 
 class _Head:
-    """Finds `{"log": {... "entries": [` and nothing of that name elsewhere."""
+    """Finds `{"log": {... "entries": [` (its keys) and nothing of that name elsewhere."""
 
-    def __init__(self) -> None:
+    def __init__(self, keys: tuple[str, ...]) -> None:
         self.found = False
+        self._told = " inside ".join(f'"{key}"' for key in reversed(keys))
+        *parents, last = (key.encode() for key in keys)
+        self._parents, self._last = [b"", *parents], last
         self._path: list[bytes] = []
         """Key under which each open object or list stands; empty inside lists."""
         self._text = b""
@@ -267,14 +282,14 @@ class _Head:
                 self.found = True
                 return position
         if end > HEAD_BYTES_MAX:
-            raise NotHar("no list of entries stands in its first 64 MiB")
+            raise BadDocument("no list of entries stands in its first 64 MiB")
         return position
 
     def _check_start(self, buffer: bytearray) -> int:
         start = 3 if buffer.startswith(b"\xef\xbb\xbf") else 0
         text = bytes(buffer[start : start + 64]).lstrip()
         if text and not text.startswith(b"{"):
-            raise NotHar("it does not begin like a JSON object")
+            raise BadDocument("it does not begin like a JSON object")
         return start
 
     def _mark(self, mark: int) -> bool:
@@ -285,18 +300,24 @@ class _Head:
             self._key = b""
         elif mark in b"{[":
             # Not by comparing slices: a file of brackets would take time by its length squared.
-            inside = len(self._path) == 2 and self._path[1] == b"log" and self._key == b"entries"
+            inside = (
+                len(self._path) == len(self._parents)
+                and self._key == self._last
+                and self._path == self._parents
+            )
             if inside and mark == _OPEN_LIST:
                 return True
             if inside:
-                raise NotHar('its "entries" are not a list')
+                raise BadDocument(f'its "{self._last.decode()}" are not a list')
             if len(self._path) >= HEAD_DEPTH_MAX:
-                raise NotHar(f"more than {HEAD_DEPTH_MAX} brackets stand open before its entries")
+                raise BadDocument(
+                    f"more than {HEAD_DEPTH_MAX} brackets stand open before its entries"
+                )
             self._path.append(self._key)
             self._key = b""
         else:
             if self._path:
                 self._path.pop()
             if not self._path:
-                raise NotHar('it holds no "entries" inside "log"')
+                raise BadDocument(f"it holds no {self._told}")
         return False

@@ -12,8 +12,9 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from premortem.capture.har import parse_query
+from premortem.capture.message import parse_query
 from premortem.capture.names import Kind, Names, parts, word_set
+from premortem.capture.recording import NOBODY, Sender
 from premortem.capture.redact import CREDENTIAL_HEADERS
 from premortem.config import Config, Login, RoleConfig, resolve
 from premortem.domain.traffic import Exchange, Request, Response, Tags
@@ -67,18 +68,28 @@ class Tagger:
         self._key = key
         self._session_header = config.capture.session_header.lower()
         self._role_header = config.capture.role_header.lower()
+        self._edition_header = config.target.edition_header.lower()
         self._roles = [_role(name, role, environment) for name, role in config.roles.items()]
         self._names = Names()
         self._token_roles: dict[str, str] = {}
         self._opaques: dict[tuple[str, str], str] = {}
 
-    def tag(self, exchange: Exchange) -> Tags:
-        """The tags of EXCHANGE, which must not be redacted yet."""
+    def tag(self, exchange: Exchange, sender: Sender = NOBODY) -> Tags:
+        """The tags of EXCHANGE, which must not be redacted yet.
+
+        SENDER: what the recording says of it beside the request. A user's name there stands for
+        the credentials that were not recorded.
+        """
         request = exchange.request
         found = credentials(request)
+        if sender.user and not found:
+            found = (Credential(scheme="basic", text=sender.user, user=sender.user),)
         role = self._role(request, found)
         handed_out = self._learn_login(request, exchange.response)
         agent = request.header("user-agent") or ""
+        if sender.address:
+            agent = f"{sender.address}\0{agent}"
+        edition = self._edition_header and request.header(self._edition_header)
         own = self._session_header and request.header(self._session_header)
         session = own or _session_key(found) or handed_out or request.header("cookie") or agent
         return Tags(
@@ -86,6 +97,7 @@ class Tagger:
             session=self._opaque("session", session),
             trace_id=_trace_id(request),
             role=role,
+            edition=edition or "",
         )
 
     def _opaque(self, purpose: str, text: str) -> str:

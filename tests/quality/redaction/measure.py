@@ -80,9 +80,9 @@ def measure(redact: Redact) -> Measured:
     after = [redact(exchange) for exchange in data.exchanges]
     return Measured(
         planted=data.planted,
-        misses=tuple(_misses(data, after)),
+        misses=tuple(misses_of(data, after)),
         ordinary=len(data.ordinary),
-        changed=tuple(_changed(data, after)),
+        changed=tuple(changed_of(data, after)),
         joins=len(cases),
         joins_lost=tuple(
             (case, why) for case in cases if (why := what_is_lost(case, redact)) is not None
@@ -90,7 +90,8 @@ def measure(redact: Redact) -> Measured:
     )
 
 
-def _misses(data: Corpus, after: list[Exchange]) -> list[Miss]:
+def misses_of(data: Corpus, after: list[Exchange]) -> list[Miss]:
+    """The planted values of DATA that stand in AFTER, its exchanges redacted."""
     said: dict[int, set[str]] = {}
     misses = []
     for item in data.planted:
@@ -101,7 +102,8 @@ def _misses(data: Corpus, after: list[Exchange]) -> list[Miss]:
     return misses
 
 
-def _changed(data: Corpus, after: list[Exchange]) -> list[tuple[Ordinary, str | None]]:
+def changed_of(data: Corpus, after: list[Exchange]) -> list[tuple[Ordinary, str | None]]:
+    """The ordinary values of DATA that AFTER does not have, with what stands there."""
     found = [(item, read(after[item.exchange], item.place)) for item in data.ordinary]
     return [(item, now) for item, now in found if now != item.value]
 
