@@ -16,6 +16,7 @@ from premortem.analyse.report_html import render_html
 from premortem.analyse.report_junit import render_junit
 from premortem.analyse.reports import write_html, write_junit
 from premortem.analyse.slices import slice_for, slices
+from premortem.analyse.terminal.difference import difference_view
 from premortem.analyse.terminal.findings import finding_view, findings_table, plan_view, run_view
 from premortem.analyse.terminal.profile import profile_view
 from premortem.analyse.terminal.scenarios import scenario_view
@@ -38,6 +39,7 @@ __all__ = [
     "count_operations",
     "curl_line",
     "decide",
+    "difference_view",
     "exchange_view",
     "finding_of",
     "finding_view",

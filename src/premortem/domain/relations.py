@@ -10,6 +10,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from premortem.domain.histogram import Bins
 from premortem.domain.places import Place
 
 RuleKind = Literal["sum", "product", "order", "equal", "count", "requires"]
@@ -43,9 +44,14 @@ class Correlation(Struct, frozen=True, kw_only=True):
     """Cramer's V, bias corrected (Bergsma 2013), for closed sets; |Spearman's rho| for numbers;
     within (0, 1]."""
     kind: Literal["set", "number", "presence"]
+    """`presence`: whether the second is there depends on the first's value, or on whether it is
+    there; strength as for `set`."""
     support: int
+    """Requests that it was measured on."""
     pairs: tuple[tuple[str, str, int], ...] = ()
-    """For `set`: (JSON text, JSON text, count), most frequent first, at most `PAIRS_MAX`."""
+    """Most frequent first, at most `PAIRS_MAX`. For `set`: (JSON text, JSON text, count). For
+    `presence`: (JSON text, `true`, count), an empty text for what was not there; where the first
+    is no closed set, `true` stands for each of its values."""
 
 
 PAIRS_MAX = 200
@@ -63,6 +69,24 @@ class Follow(Struct, frozen=True, kw_only=True):
     count: int
     gap_ms: tuple[float, ...] = ()
     """Quantiles of the time between the two starts, at 10, 50, 90 %; empty at an end."""
+    gap_bins: Bins = ()
+    """The same as counts that add up, milliseconds."""
+
+
+class Volatile(Struct, frozen=True, kw_only=True):
+    """A value of an answer that changes though nothing was changed, and how that is known."""
+
+    place: str
+    """`str(place)` in the answer."""
+    why: Literal["clock", "generated", "differs"]
+    """`clock`: it was the time of the answer. `generated`: a new identifier on each creation.
+    `differs`: equal safe requests, nothing changed between, got different values."""
+    support: int
+    """Answers (for `differs`: pairs of answers) that show it."""
+    tried: int
+    """Those that could have shown it."""
+    confidence: float
+    """Lower end of the 95 % interval of `support` over `tried` (Wilson 1927); within [0, 1]."""
 
 
 class Pool(Struct, frozen=True, kw_only=True):

@@ -12,8 +12,9 @@ from typing import Literal
 
 from msgspec import Struct
 
+from premortem.domain.histogram import Bins
 from premortem.domain.places import Place
-from premortem.domain.relations import Correlation, Follow, Pool, Rule
+from premortem.domain.relations import Correlation, Follow, Pool, Rule, Volatile
 
 Pairs = tuple[tuple[str, str], ...]
 """Ordered name-value pairs. Header names are lower case; query names and values are decoded."""
@@ -130,6 +131,8 @@ class Numbers(Struct, frozen=True, kw_only=True):
     integral: bool
     decimals: int
     """Most digits seen after the point, at most 9."""
+    bins: Bins = ()
+    """All numbers counted in fixed bins: what merging and drift are measured on."""
 
 
 class Field(Struct, frozen=True, kw_only=True):
@@ -178,6 +181,10 @@ class Answer(Struct, frozen=True, kw_only=True):
     generated ids, counters. A comparison leaves them out."""
     rules: tuple[Rule, ...] = ()
     """What always held between the fields of this answer."""
+    volatility: tuple[Volatile, ...] = ()
+    """The evidence for `volatile`, and for places that it was not enough for."""
+    unrecorded: int = 0
+    """Of `count`, answers whose headers and body were not recorded (`line`)."""
 
 
 class Link(Struct, frozen=True, kw_only=True):
@@ -254,6 +261,12 @@ class OperationProfile(Struct, frozen=True, kw_only=True):
     """What always held between the fields of a request that was answered 2xx."""
     correlations: tuple[Correlation, ...] = ()
     """Strongest first."""
+    duration_bins: Bins = ()
+    """Durations counted in fixed bins, milliseconds."""
+    unrecorded: int = 0
+    """Of `count`, requests whose headers and body were not recorded (`line`)."""
+    unanswered: int = 0
+    """Of `count`, requests of which no answer was recorded (`request`)."""
 
     @property
     def id(self) -> str:
@@ -280,6 +293,8 @@ class Timing(Struct, frozen=True, kw_only=True):
     """Exchanges per day of the week, Monday first, UTC, shape (7,); empty: not learned."""
     gaps_ms: tuple[float, ...] = ()
     """Time between one start and the next, over all traffic: quantiles at 1, 10, 50, 90, 99 %."""
+    gap_bins: Bins = ()
+    """The same as counts that add up, milliseconds."""
 
 
 class Profile(Struct, frozen=True, kw_only=True):
@@ -288,6 +303,9 @@ class Profile(Struct, frozen=True, kw_only=True):
     version: str
     """12 hex digits of its content."""
     parent: str = ""
+    """The profile that it took the place of; of a merged one, the first that went in."""
+    parents: tuple[str, ...] = ()
+    """Versions that went into a merged one; empty for a learned one."""
     created_at: float
     exchanges: int
     sessions: int
@@ -298,7 +316,7 @@ class Profile(Struct, frozen=True, kw_only=True):
     links: tuple[Link, ...] = ()
     """Highest support first."""
     flows: tuple[Flow, ...] = ()
-    """By start; every learned exchange is in exactly one."""
+    """By start; every learned exchange is in exactly one, of very much traffic the latest."""
     timing: Timing
     follows: tuple[Follow, ...] = ()
     """Most frequent first."""

@@ -94,7 +94,7 @@ def observe(exchange: Exchange, tree: Tree, names: Names) -> None:
     segments = split_path(exchange.request.path)
     trail, seen = tree.insert(exchange.request.method, segments)
     status = exchange.response.status
-    answered = status < 400
+    answered = status < 400  # of an answer that was not recorded (0) the best is assumed
     seen.answered += answered
     seen.not_there += status in NOT_THERE
     request = read_body(exchange.request).value
@@ -116,10 +116,12 @@ def observe(exchange: Exchange, tree: Tree, names: Names) -> None:
             if answered and leaf in at and "*" not in tokens and identifying(key):
                 # a list holds many names: one that equals a segment proves nothing
                 echoed.add(at[leaf])
+    told = exchange.recorded == "all"
     for index, node in enumerate(trail):
         below = len(trail) - 1 - index
         node.answered += answered
-        if below <= BELOW_MAX:
+        # an answer that was not recorded does not show that it names nothing
+        if below <= BELOW_MAX and told:
             node.passed[below] += answered
             node.echoes[below] += index in echoed
 

@@ -15,11 +15,13 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from premortem.domain.once import names_one_request
 from premortem.domain.places import Part, Place, body_place
 from premortem.domain.run import SAFE_METHODS
 from premortem.domain.template import Match, split_path, split_template
 from premortem.domain.tokens import holds_token
-from premortem.domain.traffic import Exchange, Request, Response
+from premortem.domain.traffic import Exchange, Request
+from premortem.domain.versions import is_long, resource_of, told_about
 from premortem.learn.bodies import Body, leaves
 from premortem.learn.evidence import identifying
 from premortem.learn.lexical import CACHE_MAX, identifier, singular, words_in
@@ -29,7 +31,9 @@ USED_MAX = 300
 MADE_MAX = 300
 """Identifiers looked at per answer."""
 FACTS_MAX = 100_000
-"""Exchanges whose identifiers are remembered; later ones only count towards their session."""
+"""Exchanges whose identifiers are remembered, the latest ones: about 1 KB each."""
+FLOWS_MAX = 300_000
+"""Exchanges that are in a flow, the latest ones: about 250 bytes each without identifiers."""
 TEXT_MAX = 200
 STRONG_MIN = 5
 STRONG_DIGITS_MIN = 7
@@ -109,7 +113,8 @@ class Facts:
         request, status = exchange.request, exchange.response.status
         collection = nouns_of(match.operation.template)
         uses = _first(_used(request, match, asked, collection), USED_MAX)
-        puts = request.method in ("PUT", "POST") and status // 100 == 2
+        # of a request whose answer was not recorded (0), what it was meant to do is assumed
+        puts = request.method in ("PUT", "POST") and status // 100 in (0, 2)
         return cls(
             id=id_,
             operation_id=match.operation.id,
@@ -121,35 +126,45 @@ class Facts:
             safe=request.method in SAFE_METHODS,
             login=_is_login(match, asked.value, answered.value),
             uses=uses,
-            makes=_new(exchange.response, answered, collection, uses) if status < 400 else (),
+            makes=_new(exchange, answered, collection, uses) if status < 400 else (),
             creates=tuple(_created(match, uses, collection)) if puts else (),
         )
 
-    def without_identifiers(self) -> Facts:
-        """The same, forgetting what it uses and makes."""
-        return Facts(
-            id=self.id,
-            operation_id=self.operation_id,
-            at=self.at,
-            session=self.session,
-            role=self.role,
-            status=self.status,
-            reason=self.reason,
-            safe=self.safe,
-            login=self.login,
+    @classmethod
+    def bare(cls, exchange: Exchange, id_: str, operation_id: str) -> Facts:
+        """The same without identifiers: what its session needs."""
+        return cls(
+            id=id_,
+            operation_id=operation_id,
+            at=exchange.started_at,
+            session=exchange.tags.session,
+            role=exchange.tags.role,
+            status=exchange.response.status,
+            reason="",
+            safe=exchange.request.method in SAFE_METHODS,
+            login=False,
         )
 
 
 class FactSheet:
-    """The facts of all exchanges, in order."""
+    """The facts of the latest exchanges, in order. EXPECTED: how many will come."""
 
-    def __init__(self) -> None:
+    def __init__(self, expected: int = 0) -> None:
         self.rows: list[Facts] = []
+        self._before_flows = max(0, expected - FLOWS_MAX)
+        self._before_facts = max(0, expected - FACTS_MAX)
+        self._count = 0
 
-    def add(self, facts: Facts) -> None:
-        """Take in FACTS; beyond FACTS_MAX only what its session needs."""
-        full = len(self.rows) >= FACTS_MAX
-        self.rows.append(facts.without_identifiers() if full else facts)
+    @property
+    def depth(self) -> int:
+        """How much of the next exchange is kept: 2 all, 1 its id and session, 0 nothing."""
+        return (self._count >= self._before_flows) + (self._count >= self._before_facts)
+
+    def add(self, facts: Facts | None) -> None:
+        """Take in the next exchange's FACTS; None where its depth is 0."""
+        self._count += 1
+        if facts is not None and len(self.rows) < FLOWS_MAX:
+            self.rows.append(facts)
 
 
 def refusal(answer: Any) -> str:
@@ -172,11 +187,11 @@ def _first(named: Iterable[Named], most: int) -> tuple[Named, ...]:
 
 
 def _new(
-    response: Response, body: Body, collection: tuple[str, ...], uses: tuple[Named, ...]
+    exchange: Exchange, body: Body, collection: tuple[str, ...], uses: tuple[Named, ...]
 ) -> tuple[Named, ...]:
     """What the answer names and the request did not: an echo makes nothing."""
     told = {used.text for used in uses}
-    made = (named for named in _made(response, body, collection) if named.text not in told)
+    made = (named for named in _made(exchange, body, collection) if named.text not in told)
     return _first(made, MADE_MAX)
 
 
@@ -246,14 +261,30 @@ def _keys(text: str, nouns: Iterable[str]) -> Keys:
     return tuple(f"{noun}:{text}" for noun in nouns if noun)
 
 
-def _made(response: Response, body: Body, collection: tuple[str, ...]) -> Iterator[Named]:
+def _made(exchange: Exchange, body: Body, collection: tuple[str, ...]) -> Iterator[Named]:
+    request, response = exchange.request, exchange.response
     for name, value in response.headers:
         if name in _RESPONSE_HEADERS or (identifying(name) and not _ORDINARY_HEADERS.match(name)):
             text = _tail(value) if "location" in name else value
-            keys = (f"{name}:{text}",) if name == "etag" else _keys(text, collection)
+            keys = _keys(text, collection)
+            if name == "etag":
+                location = response.header("location") or ""
+                about = told_about(request.method, request.path, body.value, location)
+                keys = version_keys(about, text)
             yield Named(place=Place(part="header", name=name), text=text, keys=keys)
     if body.kind in ("json", "form"):
         yield from _in_body(body.value, collection)
+
+
+def is_once(named: Named) -> bool:
+    """Whether NAMED is a key of one request: who sends it again means the same request."""
+    return names_one_request(named.place.name.rpartition("/")[2])
+
+
+def version_keys(about: Iterable[str], text: str) -> Keys:
+    """What the version TEXT of one of the resources ABOUT is known by."""
+    general = (f"etag:{text}",) if is_long(text) else ()
+    return (*(f"etag:{path}:{text}" for path in about), *general)
 
 
 def _tail(location: str) -> str:
@@ -298,7 +329,11 @@ def _used(
         yield from _used_pair("query", name, text, collection)
     for name, text in request.headers:
         if name in _REQUEST_HEADERS:
-            yield Named(place=Place(part="header", name=name), text=text, keys=(f"etag:{text}",))
+            keys = version_keys([resource_of(request.path)], text)
+            yield Named(place=Place(part="header", name=name), text=text, keys=keys)
+        elif names_one_request(name) and len(text) >= STRONG_MIN:
+            keys = (f"once:{match.operation.id}:{text}",)
+            yield Named(place=Place(part="header", name=name), text=text, keys=keys)
         elif identifying(name) and not _ORDINARY_HEADERS.match(name):
             yield from _used_pair("header", name, text, ())
     if body.kind != "other":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from premortem.domain.traffic import Flow
-from premortem.learn.facts import Facts, FactSheet
+from premortem.learn.facts import Facts, FactSheet, is_once
 
 FLOW_MAX = 500
 """Exchanges of one flow; longer ones are cut, and what follows starts a flow of its own."""
@@ -48,6 +48,9 @@ def group_flows(sheet: FactSheet) -> tuple[Flow, ...]:
         for used in facts.uses:
             key = next((key for key in used.keys if key in makers), None)
             if key is None:
+                if is_once(used) and used.keys and used.keys[0] in tellers:  # a retry
+                    sets.union(tellers[used.keys[0]], index)
+                    linked |= {tellers[used.keys[0]], index}
                 continue
             joined = {makers[key], index}
             if rows[makers[key]].safe and key in tellers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 
 from premortem.domain.places import Place
 from premortem.domain.traffic import Link
@@ -95,11 +96,11 @@ def _count_uses(
 def _accepted(
     support: dict[tuple[_Spot, _Spot], _Support], totals: Counter[_Spot]
 ) -> tuple[Link, ...]:
-    by_place: defaultdict[_Spot, list[Link]] = defaultdict(list)
+    found_links: list[Link] = []
     for (producer, consumer), found in support.items():
         confidence = min(1.0, found.count / totals[consumer])
         if found.convinces and confidence >= CONFIDENCE_MIN:
-            by_place[consumer].append(
+            found_links.append(
                 Link(
                     producer=producer[0],
                     select=producer[1],
@@ -109,12 +110,18 @@ def _accepted(
                     confidence=round(confidence, 4),
                 )
             )
-    links = [
-        link
-        for group in by_place.values()
-        for link in sorted(group, key=_strength)[:LINKS_PER_PLACE_MAX]
-    ]
-    return tuple(sorted(links, key=_strength)[:LINKS_MAX])
+    return ranked(found_links)
+
+
+def ranked(links: Iterable[Link]) -> tuple[Link, ...]:
+    """LINKS, highest support first: LINKS_PER_PLACE_MAX per place, LINKS_MAX in all."""
+    kept: list[Link] = []
+    taken: Counter[_Spot] = Counter()
+    for link in sorted(links, key=_strength):
+        taken[link.consumer, link.place] += 1
+        if taken[link.consumer, link.place] <= LINKS_PER_PLACE_MAX:
+            kept.append(link)
+    return tuple(kept[:LINKS_MAX])
 
 
 def _strength(link: Link) -> tuple[int, str, str, str, str]:

@@ -10,7 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from premortem.domain.template import Match, Matcher
-from premortem.domain.traffic import Exchange, Operation, OperationProfile, Profile, Timing
+from premortem.domain.traffic import Exchange, Operation, OperationProfile, Profile
 from premortem.learn.bodies import read_body
 from premortem.learn.declared import merge_spec
 from premortem.learn.evidence import Names, observe
@@ -18,13 +18,15 @@ from premortem.learn.facts import Facts, FactSheet
 from premortem.learn.flows import group_flows
 from premortem.learn.links import find_links
 from premortem.learn.openapi import Spec
-from premortem.learn.operations import OperationStats
+from premortem.learn.operations import OPERATIONS_MAX, OperationStats
+from premortem.learn.order import Clock, Sessions
+from premortem.learn.pools import Source, find_pools
 from premortem.learn.recipes import find_recipes
+from premortem.learn.rows import Budget, Row
 from premortem.learn.templates import Templates, learn_templates
 from premortem.learn.trie import Tree
+from premortem.learn.volatile import Evidence, Repeats, find_clocks, find_generated, joined, settled
 
-OPERATIONS_MAX = 5000
-"""Operations with statistics of their own; rarer ones that come later are left out."""
 SESSIONS_MAX = 1_000_000
 ORIGINS_MAX = 1000
 
@@ -34,20 +36,22 @@ Read = Callable[[], Iterator[Exchange]]
 def learn_profile(read: Read, *, spec: Spec | None, now: float, parent: str = "") -> Profile:
     """What the exchanges that READ yields (twice, same order: by start) show, merged with SPEC.
 
-    NOW is seconds since the epoch. Memory is bounded by the named maxima of this package plus
-    the exchange ids in the flows. The version depends on the content alone.
+    NOW is seconds since the epoch. Memory is bounded by the named maxima of this package: what
+    is kept of every exchange is kept of the latest FLOWS_MAX only. What was not recorded (see
+    `Recorded`) counts neither as there nor as absent. The version depends on the content alone.
     """
     declared = Matcher(o.operation for o in spec.operations) if spec is not None else Matcher(())
-    templates = _first_pass(read, declared)
-    traffic = _Traffic(declared, Matcher(templates.operations))
+    templates, count = _first_pass(read, declared)
+    traffic = _Traffic(declared, Matcher(templates.operations), count)
     for exchange in read():
         traffic.add(exchange)
     facts = traffic.sheet
     flows = group_flows(facts)
     links = find_links(facts)
     recipes = find_recipes(facts, flows)
+    evidence = traffic.evidence()
     operations = tuple(
-        replace(stats.profile(), recipes=recipes.get(id_, ()))
+        replace(stats.profile(evidence), recipes=recipes.get(id_, ()))
         for id_, stats in traffic.operations.items()
     )
     if spec is not None:
@@ -59,10 +63,12 @@ def learn_profile(read: Read, *, spec: Spec | None, now: float, parent: str = ""
         exchanges=traffic.count,
         sessions=len(traffic.sessions),
         origins=tuple(origin for origin, _ in traffic.origins.most_common()),
-        operations=tuple(sorted(operations, key=_by_use)),
+        operations=tuple(sorted(operations, key=by_use)),
         links=links,
         flows=flows,
-        timing=traffic.timing(),
+        timing=traffic.clock.timing(),
+        follows=traffic.order.follows(),
+        pools=find_pools(traffic.sources()),
         spec_title=spec.title if spec is not None else "",
         ambiguous=templates.ambiguous,
     )
@@ -71,38 +77,41 @@ def learn_profile(read: Read, *, spec: Spec | None, now: float, parent: str = ""
 
 def content_version(profile: Profile) -> str:
     """12 hex digits of PROFILE's content: the same traffic gives the same version."""
-    bare = replace(profile, version="", created_at=0.0, parent="")
+    bare = replace(profile, version="", created_at=0.0, parent="", parents=())
     return sha256(msgspec.json.encode(bare, order="deterministic")).hexdigest()[:12]
 
 
-def _by_use(operation: OperationProfile) -> tuple[int, str]:
+def by_use(operation: OperationProfile) -> tuple[int, str]:
+    """The order of operations in a profile."""
     return (-operation.count, operation.id)
 
 
-def _first_pass(read: Read, declared: Matcher) -> Templates:
-    """The templates of what no specification declares."""
+def _first_pass(read: Read, declared: Matcher) -> tuple[Templates, int]:
+    """The templates of what no specification declares, and how many exchanges there are."""
     tree, names = Tree(), Names()
+    count = 0
     for exchange in read():
+        count += 1
         if declared.match(exchange.request.method, exchange.request.path) is None:
             observe(exchange, tree, names)
-    return learn_templates(tree, names)
+    return learn_templates(tree, names), count
 
 
 class _Traffic:
     """The second pass: everything that needs to know the operation."""
 
-    def __init__(self, declared: Matcher, learned: Matcher) -> None:
+    def __init__(self, declared: Matcher, learned: Matcher, expected: int) -> None:
         self._declared = declared
         self._learned = learned
-        self._matches: dict[tuple[str, str], Match] = {}
+        self._budget = Budget()
+        self._repeats = Repeats()
         self.operations: dict[str, OperationStats] = {}
-        self.sheet = FactSheet()
+        self.sheet = FactSheet(expected)
+        self.order = Sessions()
+        self.clock = Clock()
         self.sessions: set[str] = set()
         self.origins: Counter[str] = Counter()
         self.count = 0
-        self._first_at = 0.0
-        self._last_at = 0.0
-        self._hours = [0] * 24
 
     def add(self, exchange: Exchange) -> None:
         """Take in one exchange."""
@@ -111,12 +120,20 @@ class _Traffic:
         operation_id = match.operation.id
         stats = self.operations.get(operation_id)
         if stats is None and len(self.operations) < OPERATIONS_MAX:
-            stats = self.operations[operation_id] = OperationStats(match.operation)
+            stats = self.operations[operation_id] = OperationStats(match.operation, self._budget)
         asked, answered = read_body(request), read_body(exchange.response)
         exchange_id = exchange.id
         if stats is not None:
             stats.add(exchange, match, asked, answered, exchange_id)
-        self.sheet.add(Facts.of(exchange, exchange_id, match, asked, answered))
+        depth = self.sheet.depth
+        if depth == 2:
+            self.sheet.add(Facts.of(exchange, exchange_id, match, asked, answered))
+        else:
+            self.sheet.add(Facts.bare(exchange, exchange_id, operation_id) if depth else None)
+        self._repeats.add(exchange, operation_id)
+        tags = exchange.tags
+        self.order.add(tags.session, tags.role, operation_id, exchange.started_at)
+        self.clock.add(exchange.started_at)
         self._count(exchange)
 
     def _match(self, method: str, path: str) -> Match:
@@ -126,23 +143,26 @@ class _Traffic:
         return match
 
     def _count(self, exchange: Exchange) -> None:
-        at = exchange.started_at
-        self._first_at = min(self._first_at, at) if self.count else at
-        self._last_at = max(self._last_at, at) if self.count else at
         self.count += 1
-        self._hours[int(at // 3600) % 24] += 1
         if exchange.tags.session and len(self.sessions) < SESSIONS_MAX:
             self.sessions.add(exchange.tags.session)
         origin = exchange.request.origin
         if origin in self.origins or len(self.origins) < ORIGINS_MAX:
             self.origins[origin] += 1
 
-    def timing(self) -> Timing:
-        """When it came; the rate over the whole span, 0 when there is none."""
-        span = self._last_at - self._first_at
-        return Timing(
-            first_at=self._first_at,
-            last_at=self._last_at,
-            rate_per_second=(self.count - 1) / span if span > 0 else 0.0,
-            hours=tuple(self._hours),
-        )
+    def evidence(self) -> Evidence:
+        """What changes in answers though nothing was changed."""
+        rows: dict[tuple[str, int], list[Row]] = {
+            (id_, status): kept
+            for id_, stats in self.operations.items()
+            for status, kept in stats.answered_rows()
+        }
+        made = find_generated(self.sheet.rows)
+        creating = {key for key, evidence in made.items() if settled(evidence)}
+        return joined(self._repeats.found(), find_clocks(rows, creating), made)
+
+    def sources(self) -> Iterator[tuple[str, Source]]:
+        """Every place with the values it held, by operation."""
+        for id_, stats in self.operations.items():
+            for place, scalars in stats.sources():
+                yield stats.operation.template, (id_, place, scalars)

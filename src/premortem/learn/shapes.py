@@ -14,7 +14,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from premortem.domain.places import body_place
+from premortem.domain.places import Place, body_place
 from premortem.domain.traffic import Document, Field
 from premortem.learn.bodies import File
 from premortem.learn.lexical import identifier
@@ -193,6 +193,16 @@ class Shape:
             yield from self.item.fields(
                 parents=self.item.seen, values_max=values_max, tokens=(*tokens, "*")
             )
+
+    def sources(self, tokens: tuple[str, ...] = ()) -> Iterator[tuple[Place, Scalars]]:
+        """Every place below here that held scalars, with what it held."""
+        if self.scalars.total:
+            yield body_place(*tokens), self.scalars
+        if not self.is_map:
+            for key, member in self.members.items():
+                yield from member.sources((*tokens, key))
+        if self.item is not None:
+            yield from self.item.sources((*tokens, "*"))
 
     def document(self, *, answer: bool) -> Document:
         """A JSON Schema (2020-12) that all messages seen satisfy."""

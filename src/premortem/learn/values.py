@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from premortem.domain.histogram import as_bins, bin_of
 from premortem.domain.places import Place
 from premortem.domain.tokens import holds_token
 from premortem.domain.traffic import VALUES_MAX, Field, Numbers
@@ -16,6 +18,8 @@ DISTINCT_MAX = 2000
 """Distinct values counted per field; beyond it only those already known are."""
 NUMBERS_MAX = 2048
 """Numbers kept per field for its quantiles: every n-th, so that all of the traffic counts."""
+NUMBER_MAX = 1e300
+"""Larger ones count as this one: differences of quantiles must stay finite."""
 VALUE_LENGTH_MAX = 512
 """Longer texts are measured, not kept."""
 DECIMALS_MAX = 9
@@ -52,7 +56,7 @@ class Sampled:
     def add(self, number: float) -> None:
         """Count NUMBER, and keep it if it is its turn."""
         if self._count % self._stride == 0:
-            self.kept.append(number)
+            self.kept.append(max(-NUMBER_MAX, min(NUMBER_MAX, number)))
             if len(self.kept) >= NUMBERS_MAX:
                 self.kept = self.kept[::2]
                 self._stride *= 2
@@ -66,6 +70,7 @@ class Scalars:
         "_format",
         "_others",
         "_strings",
+        "bins",
         "decimals",
         "distinct_max",
         "length_max",
@@ -82,6 +87,7 @@ class Scalars:
         self.length_max = 0
         self.decimals = 0
         self.numbers: Sampled | None = None
+        self.bins: dict[int, int] = {}
         self.distinct_max = distinct_max
         self._format: str | None = None
         self._strings: dict[str, int] = {}
@@ -97,7 +103,7 @@ class Scalars:
             self.types["boolean"] += 1
             self._count(self._others, "true" if value else "false")
         else:
-            self._add_number(value, json.dumps(value))
+            self._add_number(value, repr(value))
 
     def add_text(self, text: str) -> None:
         """Take in a text of a path, query, header or form, typed by what it parses as."""
@@ -116,6 +122,8 @@ class Scalars:
         if self.numbers is None:
             self.numbers = Sampled()
         self.numbers.add(number)
+        place = bin_of(number)
+        self.bins[place] = self.bins.get(place, 0) + 1
         if "." in text and "e" not in text:
             self.decimals = max(self.decimals, len(text) - text.index(".") - 1)
         self._count(self._others, text)
@@ -134,7 +142,7 @@ class Scalars:
             if self._format is None or form == self._format:
                 self._format = form
             else:
-                self._format = _WIDER.get(frozenset({form, self._format}), "")
+                self._format = wider_format(form, self._format)
         if length <= VALUE_LENGTH_MAX:
             self._count(self._strings, text)
 
@@ -146,14 +154,23 @@ class Scalars:
             counts[key] = 1
 
     @property
+    def format(self) -> str:
+        """As `Field.format` names it."""
+        return self._format or ""
+
+    def counts(self) -> dict[str, int]:
+        """JSON text of every value that is known -> how often it came; redacted ones are not."""
+        texts = {json.dumps(text, ensure_ascii=False): n for text, n in self._strings.items()}
+        return texts | self._others
+
+    @property
     def total(self) -> int:
         """Values taken in."""
         return sum(self.types.values())
 
     def field(self, place: Place, *, seen: int, presence: float, values_max: int) -> Field:
         """The Field of PLACE; `seen` and `presence` as Field says, VALUES_MAX values at most."""
-        texts = [(json.dumps(text, ensure_ascii=False), n) for text, n in self._strings.items()]
-        pool = sorted([*texts, *self._others.items()], key=lambda pair: (-pair[1], pair[0]))
+        pool = sorted(self.counts().items(), key=lambda pair: (-pair[1], pair[0]))
         return Field(
             place=place,
             seen=seen,
@@ -184,15 +201,25 @@ class Scalars:
             quantiles=tuple(points),
             integral=not self.types["number"],
             decimals=min(self.decimals, DECIMALS_MAX),
+            bins=as_bins(self.bins),
         )
 
     def _closed(self, counts: list[int]) -> bool:
-        """Whether the values look like a closed set."""
-        seen = sum(counts)
-        if not counts or len(counts) > ENUMERATION_MAX or self.redacted or self._format:
-            return False
-        if self.types["number"] or set(self.types) <= {"boolean", "null"}:
-            return False
-        once = sum(n == 1 for n in counts)
-        enough = seen >= max(ENUMERATION_SEEN_MIN, ENUMERATION_REPEATS_MIN * len(counts))
-        return enough and once <= UNSEEN_SHARE_MAX * seen
+        return not (self.redacted or self._format) and closed_set(counts, self.types)
+
+
+def closed_set(counts: Sequence[int], types: Mapping[str, int]) -> bool:
+    """Whether values that came COUNTS times, of TYPES, look like a closed set."""
+    seen = sum(counts)
+    if not counts or len(counts) > ENUMERATION_MAX:
+        return False
+    if types.get("number") or set(types) <= {"boolean", "null"}:
+        return False
+    once = sum(n == 1 for n in counts)
+    enough = seen >= max(ENUMERATION_SEEN_MIN, ENUMERATION_REPEATS_MIN * len(counts))
+    return enough and once <= UNSEEN_SHARE_MAX * seen
+
+
+def wider_format(a: str, b: str) -> str:
+    """The format that values of both A and B have; empty when there is none."""
+    return a if a == b else _WIDER.get(frozenset({a, b}), "")

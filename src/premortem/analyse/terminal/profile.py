@@ -22,6 +22,14 @@ from premortem.analyse.terminal.cells import (
     status_style,
     table,
 )
+from premortem.analyse.terminal.relations import (
+    correlations_view,
+    follows_view,
+    pools_view,
+    rules_view,
+    steps_view,
+    volatile_view,
+)
 from premortem.domain.bodies import text_of
 from premortem.domain.places import parse_place
 from premortem.domain.traffic import Answer, Field, Link, OperationProfile, Profile, Timing
@@ -57,6 +65,8 @@ def profile_view(profile: Profile, operation: OperationProfile | None = None) ->
         heading("links: values of answers that later requests use") if profile.links else None,
         _links(profile.links, LINKS_MAX) if profile.links else None,
         _more(len(profile.links) - LINKS_MAX, "links"),
+        *follows_view(profile.follows),
+        *pools_view(profile.pools),
         *_ambiguous(profile),
         Text("\none in depth: premortem profile 'GET /...'", style="dim"),
     )
@@ -64,7 +74,8 @@ def profile_view(profile: Profile, operation: OperationProfile | None = None) ->
 
 def _head(profile: Profile, seen: int, unseen: int) -> Iterable[RenderableType]:
     title = f" of {printable(profile.spec_title)}" if profile.spec_title else ""
-    yield Text(f"profile {profile.version}{title}", style="bold")
+    merged = f", of {len(profile.parents)} merged" if profile.parents else ""
+    yield Text(f"profile {profile.version}{title}{merged}", style="bold")
     timing = profile.timing
     yield Text(
         f"{profile.exchanges:,} exchanges, {profile.sessions:,} sessions, "
@@ -72,7 +83,14 @@ def _head(profile: Profile, seen: int, unseen: int) -> Iterable[RenderableType]:
     )
     if profile.exchanges:
         yield Text(f"{moment(timing.first_at)} to {moment(timing.last_at)}, {_rate(timing)}")
-        yield Text.assemble(("by hour, UTC  ", "dim"), _hours(timing), ("  0-23", "dim"))
+        yield Text.assemble(
+            ("by hour, UTC  ", "dim"),
+            _bars(timing.hours),
+            ("  0-23   ", "dim"),
+            ("by day  ", "dim") if timing.weekdays else "",
+            _bars(timing.weekdays),
+            ("  Mo-Su", "dim") if timing.weekdays else "",
+        )
     if profile.origins:
         more = len(profile.origins) - 3
         named = ", ".join(printable(origin) for origin in profile.origins[:3])
@@ -84,10 +102,10 @@ def _rate(timing: Timing) -> str:
     return f"{rate:.1f} requests/s" if rate >= 1 else f"{rate * 60:.2g} requests/min"
 
 
-def _hours(timing: Timing) -> str:
-    busiest = max(timing.hours, default=0) or 1
+def _bars(counts: Sequence[int]) -> str:
+    busiest = max(counts, default=0) or 1
     top = len(HOURS) - 1
-    return "".join(HOURS[round(top * n / busiest)] if n else "·" for n in timing.hours)
+    return "".join(HOURS[round(top * n / busiest)] if n else "·" for n in counts)
 
 
 def _operations(operations: Sequence[OperationProfile]) -> RenderableType:
@@ -208,12 +226,16 @@ def _operation_view(profile: Profile, operation: OperationProfile) -> Renderable
         _more(len(fields) - FIELDS_MAX, "fields"),
         heading("answers") if answered else None,
         _answers(operation, answered) if answered else None,
+        *rules_view(operation),
+        *correlations_view(operation.correlations),
+        *volatile_view(operation),
         heading("who gets what") if operation.roles else None,
         _role_matrix(operation) if operation.roles else None,
         heading("needs") if into else None,
         _links(into, OWN_LINKS_MAX) if into else None,
         heading("gives") if out else None,
         _links(out, OWN_LINKS_MAX) if out else None,
+        *steps_view(profile.follows, operation.id),
         heading("how production got there") if operation.recipes else None,
         *_recipes(operation),
     )
@@ -222,6 +244,10 @@ def _operation_view(profile: Profile, operation: OperationProfile) -> Renderable
 def _facts(operation: OperationProfile) -> str:
     facts = [f"{operation.count:,} calls"]
     facts.append("in the specification" if operation.in_spec else "not in a specification")
+    if operation.unanswered:
+        facts.append(f"{operation.unanswered:,} without a recorded answer")
+    if operation.unrecorded:
+        facts.append(f"{operation.unrecorded:,} known by their line only")
     if operation.secured:
         facts.append("needs credentials")
     if operation.allowed_roles:
