@@ -16,6 +16,7 @@ from premortem.validate import Validator
 from tests.generate import small
 
 EVEN = {"sample": 50, "mutate": 50}
+ORDERS = ("repeat", "skip", "swap", "late")
 TARGET = TargetConfig(base_url="http://127.0.0.1:1", disposable=True)
 
 
@@ -48,8 +49,11 @@ def test_the_same_seed_gives_the_same_cases_and_another_one_others():
 
 
 def test_cases_are_distinct():
-    ids = [case.id for case in finals(composed(600)) if case.origin.source != "replay"]
+    made = [case for case in finals(composed(600)) if case.origin.source != "replay"]
+    ids = [case.id for case in made if case.origin.operator not in ORDERS]
     assert len(ids) == len(set(ids))
+    sequences = [s.id for s in composed(600)]
+    assert len(sequences) == len(set(sequences))
 
 
 def test_rare_operations_get_cases_and_often_used_ones_get_more():
@@ -93,7 +97,24 @@ def test_one_operation_alone():
 
 
 def test_fewer_come_when_there_are_no_more():
-    assert len(finals(composed(50, operations=("GET /health",)))) == 1
+    assert len(finals(composed(50, {"sample": 1}, operations=("GET /health",)))) == 1
+
+
+def test_a_tenth_of_the_mutations_are_of_the_order_of_requests():
+    made = finals(composed(400, {"mutate": 1}))
+    orders = Counter(case.origin.operator for case in made)
+    assert {"repeat", "skip", "swap"} <= set(orders)
+    assert 4 <= sum(orders[name] for name in ORDERS) <= 40
+
+
+def test_a_source_of_ones_own_is_asked_beside_the_others():
+    class Constant:
+        def cases(self, operation_id, count):
+            case = composed(1, {"sample": 1}, operations=(operation_id,))[-1].cases[-1]
+            return [replace(case, origin=replace(case.origin, source="llm"))][:count]
+
+    made = finals(composed(20, {"sample": 1, "llm": 1}, sources={"llm": Constant()}))
+    assert "llm" in {case.origin.source for case in made}
 
 
 def test_rejected_cases_are_reported_and_replaced():
@@ -122,7 +143,7 @@ def test_a_validator_that_rejects_everything_ends():
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"weights": {"guess": 1}}, "there are: sample, mutate"),
+        ({"weights": {"guess": 1}}, "there are: sample, schema, mutate"),
         ({"weights": {"sample": 0}}, "weight 0"),
         ({"operations": ("GET /nowhere",)}, "premortem profile"),
     ],

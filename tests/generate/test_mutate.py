@@ -32,7 +32,8 @@ def test_a_certain_mutant_breaks_exactly_the_constraint_it_names(seed):
             continue
         errors = list(SCHEMA.iter_errors(json.loads(case.request.body)))
         if not case.intent.certain:
-            assert errors == [], breaks
+            structure = breaks.startswith("body: ") or breaks.endswith("moved to the query")
+            assert structure or errors == [], breaks
             continue
         place, keyword = breaks.rsplit(" ", 1)
         keyword = "type" if keyword == "null" else keyword

@@ -5,7 +5,7 @@ from collections import Counter
 from msgspec.structs import replace
 
 from premortem.domain.places import Place, body_place
-from premortem.domain.traffic import Flow
+from premortem.domain.traffic import Flow, Response
 from premortem.generate import recipe_cases, replay
 from premortem.generate.bindings import identifier_like
 from tests.generate import small
@@ -127,3 +127,81 @@ def test_what_looks_like_an_identifier_is_long_and_mixed():
     words = ["invoice", "2024-01-05", "please pay", "EUR", "17", "done", "application-form"]
     assert all(identifier_like(text) for text in identifiers)
     assert not any(identifier_like(text) for text in words)
+
+
+def partial(recorded):
+    """The small recording as it would look if only so much of it were known."""
+    exchanges = small.recorded()
+    if recorded == "line":
+        return {
+            i: replace(
+                e,
+                recorded="line",
+                request=replace(e.request, headers=(), body=b""),
+                response=replace(e.response, headers=(), body=b""),
+            )
+            for i, e in exchanges.items()
+        }
+    empty = Response(status=0)
+    return {i: replace(e, recorded="request", response=empty) for i, e in exchanges.items()}
+
+
+def test_of_an_access_log_only_requests_without_a_body_are_sent_again():
+    skipped = Counter()
+    cases = [
+        case
+        for sequence in replay(small.profile(), partial("line"), skipped=skipped)
+        for case in sequence.cases
+    ]
+    assert cases
+    assert {case.request.method for case in cases} == {"GET"}
+    assert skipped["body not recorded"] == 3
+
+
+def test_requests_without_a_recorded_answer_are_sent_again_and_expect_nothing():
+    cases = [
+        case for sequence in replay(small.profile(), partial("request")) for case in sequence.cases
+    ]
+    assert len(cases) == 5
+    assert {case.recorded_status for case in cases} == {0}
+    assert any(case.request.body for case in cases)
+
+
+def test_a_version_is_bound_to_the_answer_about_the_same_resource():
+    tag = (("etag", '"1"'),)
+    recorded = {
+        "a": small.exchange(
+            *("POST", "/invoices", 201), body={}, answer={"id": "inv_71k2m9"}, answer_headers=tag
+        ),
+        "b": small.exchange(
+            *("POST", "/invoices", 201), body={}, answer={"id": "inv_83x1p4"}, answer_headers=tag
+        ),
+        "c": small.exchange(
+            *("PATCH", "/invoices/inv_71k2m9", 200), body={}, headers=(("if-match", '"1"'),)
+        ),
+        "d": small.exchange(
+            *("PATCH", "/customers/cus_22", 412), body={}, headers=(("if-match", '"1"'),)
+        ),
+    }
+    *_, patched, other = cases(recorded)
+    bound = {str(b.place): b.step for b in patched.bindings}
+    assert bound["header:if-match"] == 0
+    assert "header:if-match" not in {str(b.place) for b in other.bindings}
+
+
+def test_a_token_that_was_worth_nothing_any_more_is_not_replaced_by_a_live_one():
+    recorded = {
+        "a": small.exchange("GET", "/invoices", 200, answer=[]),
+        "b": small.exchange("GET", "/invoices", 401, answer={}),
+    }
+    operation = small.profile().operations[0]
+    admitted = replace(operation, roles={"clerk": {"200": 1, "401": 1}})
+    profile = replace(
+        small.profile(flows=(Flow(exchange_ids=("a", "b"), started_at=1.0),)),
+        operations=tuple(
+            replace(o, roles=admitted.roles) if o.id == "GET /invoices" else o
+            for o in small.profile().operations
+        ),
+    )
+    (sequence,) = replay(profile, recorded)
+    assert [case.role for case in sequence.cases] == ["clerk", "unknown"]

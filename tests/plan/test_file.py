@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from premortem.domain.context import KINDS, TONES, Context, Range, User
 from premortem.domain.run import Plan
 from premortem.errors import ConfigError
 from premortem.plan import load_plan, write_plan
@@ -26,6 +27,24 @@ plans = st.builds(
     timeout_s=st.floats(0.1, 100),
     safe_methods_only=st.booleans(),
     checks_off=st.lists(texts, max_size=2).map(tuple),
+    exclude_operations=st.lists(texts, max_size=2).map(tuple),
+    context=st.builds(
+        Context,
+        user=st.builds(User, role=texts, locale=texts),
+        requests=st.lists(st.sampled_from(KINDS), max_size=2).map(tuple),
+        tone=st.sampled_from(["", *TONES]),
+        ranges=st.dictionaries(
+            texts,
+            st.builds(
+                Range,
+                min=st.none() | st.floats(allow_nan=False),
+                values=st.lists(texts | st.integers(0, 9) | st.booleans(), max_size=3).map(tuple),
+                pattern=texts,
+                null_share=st.none() | st.floats(0, 1),
+            ),
+            max_size=2,
+        ),
+    ),
 )
 
 

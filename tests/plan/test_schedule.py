@@ -131,3 +131,11 @@ def test_a_plan_for_some_operations_replays_only_flows_up_to_them():
     chosen = ("GET /2",)
     arranged = arrange(plan(4, "0%", operations=chosen), [flow(1, 2, 3), flow(4)], [])
     assert [[c.request.path for c in s.cases] for s in arranged.sequences] == [["/1", "/2"]] * 2
+
+
+def test_excluded_operations_are_never_sent_nor_what_needs_their_answers():
+    bound = msgspec.structs.replace(one(3), bindings=(binding("body:/id", "path:0", "3"),))
+    sequence = Sequence(cases=(one(1, method="POST"), one(2), bound))
+    excluded = (sequence.cases[0].operation_id,)
+    arranged = arrange(plan(4, "0%", exclude_operations=excluded), [sequence], [])
+    assert {c.request.path for s in arranged.sequences for c in s.cases} == {"/2"}

@@ -19,7 +19,7 @@ from premortem.config import Config, RoleConfig, TargetConfig
 from premortem.domain.run import Case, Plan, Sent, Sequence, Verdict
 from premortem.errors import ConfigError, UnsafeTarget
 from premortem.run import Paused, ResultBatch, RunEnded, RunStarted, Tick, run_plan
-from premortem.run.pacing import retry_after_s
+from premortem.run.pacing import ACCEPTED_REST_S, retry_after_s
 from premortem.send.line import open_line
 from tests.send.cases import binding, case, get, post
 from tests.send.server import Peer, answering, ok, serving, unused_port
@@ -186,6 +186,23 @@ def test_waiting_for_an_answer_of_its_own_sequence_is_no_lag():
         events = go(server.url, Arrangement(sequences=(Sequence(cases=cases),), planned=10))
     assert adds_up(events).answered == 10
     assert all(r.sent.lag_ms < 25 for r in results(events))
+
+
+def test_after_accepted_a_sequence_rests_while_others_go_on():
+    """202: what was asked for is not done yet, so what comes next would not find it."""
+    accepted = Sequence(cases=(case(post("/queue")), case(get("/queued"))))
+    others = tuple(Sequence(cases=(case(get(f"/{n}")),)) for n in range(5))
+
+    def reply(request: bytes) -> bytes:
+        return ok(b"{}", status="202 Accepted") if request.startswith(b"POST") else ok()
+
+    with answering(reply) as server:
+        events = go(server.url, Arrangement(sequences=(accepted, *others), planned=7))
+    assert adds_up(events).answered == 7
+    begun = {r.sent.request.path: r.sent.intended_at for r in results(events)}
+    assert begun["/queued"] - begun["/queue"] >= ACCEPTED_REST_S
+    assert max(begun[f"/{n}"] for n in range(5)) - begun["/queue"] < ACCEPTED_REST_S
+    assert all(r.sent.lag_ms < 100 for r in results(events))
 
 
 def test_a_case_whose_value_never_came_is_faulted_and_not_sent_while_others_are():

@@ -8,6 +8,7 @@ from typing import Literal
 
 from msgspec import Struct, field
 
+from premortem.domain.context import Context
 from premortem.domain.places import Place
 from premortem.domain.traffic import Request, Response
 
@@ -123,10 +124,16 @@ class Plan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     duration_s: float = 60.0
     requests_max: int = 0
     """Ends the plan earlier; 0: rate x duration decides."""
-    sources: Mapping[str, int] = field(default_factory=lambda: {"sample": 50, "mutate": 50})
+    sources: Mapping[str, int] = field(
+        default_factory=lambda: {"sample": 40, "schema": 30, "mutate": 30}
+    )
     """Weights of the generated part."""
     operations: tuple[str, ...] = ()
     """Only these operations; empty: all."""
+    exclude_operations: tuple[str, ...] = ()
+    """None of these, not even as setup or replay: what must never be called."""
+    context: Context = Context()
+    """Who sends, what kind of requests, within which data ranges."""
     seed: int = 1
     in_flight_max: int = 64
     timeout_s: float = 10.0

@@ -19,6 +19,10 @@ class Step(Struct, frozen=True, kw_only=True):
     """JSON text of a body or an expectation; empty: none."""
 
 
+UNCERTAIN = "uncertain"
+"""Tag of a scenario whose expectation has evidence against it, too: red, it is no finding."""
+
+
 class ScenarioOrigin(Struct, frozen=True, kw_only=True):
     """Where a scenario comes from."""
 

@@ -48,7 +48,7 @@ def make_email_token(key: bytes, value: str) -> str:
 
     The longest label carries the mark. The last label stays as it is, for it has to be one that
     may end a host name, unless it is the longest: then it becomes the mark and letters. Where no
-    label has room for the mark, all are filled with `x`.
+    label has room for the mark, all are filled with `x`. Case makes no difference.
     """
     local, _, host = value.rpartition("@")
     names = local.split(".")
@@ -58,7 +58,7 @@ def make_email_token(key: bytes, value: str) -> str:
     marked = max(range(last), key=lambda i: sizes[i])
     if sizes[marked] <= len(MARK):
         marked = last if sizes[last] >= len(MARK) else -1
-    stream = make_token(key, value + "@" * len(MARK))[len(MARK) :]
+    stream = make_token(key, value.lower() + "@" * len(MARK))[len(MARK) :]
     out = []
     for index, size in enumerate(sizes):
         piece, stream = stream[:size], stream[size:]

@@ -13,6 +13,7 @@ from premortem.domain.places import Place
 from premortem.domain.run import Binding
 from premortem.domain.template import split_path
 from premortem.domain.traffic import Exchange, Link, Pairs, Request, Response
+from premortem.domain.versions import is_long, resource_of, told_about
 
 OCCURRENCES_MAX = 64
 """Places remembered per value; the latest are kept."""
@@ -26,6 +27,7 @@ _WORD = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*|[A-Za-z0-9]+")
 CONDITIONAL_HEADERS = frozenset(
     {"if-match", "if-none-match", "if-modified-since", "if-unmodified-since"}
 )
+VALIDATORS = frozenset({"etag", "last-modified"})
 _ORDINARY = frozenset(
     {
         *("date", "server", "content-length", "content-type", "content-encoding", "connection"),
@@ -48,6 +50,8 @@ class Occurrence(Struct, frozen=True, kw_only=True):
     select: Place
     in_list: bool
     """Inside an array, where the live answer may hold something else at the same index."""
+    about: tuple[str, ...] = ()
+    """Of a version: paths of the resources that it may be of."""
 
 
 def link_keys(links: Sequence[Link]) -> LinkKeys:
@@ -80,7 +84,10 @@ class Produced:
         for place, link_place, text in request_texts(request, segments):
             if len(found) >= BINDINGS_MAX:
                 break
-            binding = self._bind(place, link_place, text, operation_id)
+            if place.part == "header" and place.name in CONDITIONAL_HEADERS:
+                binding = self._version(place, text, request.path)
+            else:
+                binding = self._bind(place, link_place, text, operation_id)
             if binding is not None:
                 found.append(binding)
         return tuple(found)
@@ -102,11 +109,22 @@ class Produced:
         if not occurrences or text in self._client_made:
             return None
         linked = [o for o in occurrences if self._supported(o, consumer, place)]
-        conditional = place.part == "header" and place.name in CONDITIONAL_HEADERS
-        if not linked and not conditional and not identifier_like(text):
+        if not linked and not identifier_like(text):
             return None
         plausible = linked or occurrences
         return max(plausible, key=lambda o: (not o.in_list, o.step))
+
+    def _version(self, place: Place, text: str, path: str) -> Binding | None:
+        """The latest answer that told TEXT as the version of what stands at PATH; where TEXT can
+        mean one thing only, the latest that told it at all."""
+        resource = resource_of(path)
+        told = self._occurrences.get(text, [])
+        own = [o for o in told if resource in o.about]
+        found = own or (told if is_long(text) else [])
+        if not found:
+            return None
+        latest = max(found, key=lambda o: (not o.in_list, o.step))
+        return Binding(step=latest.step, select=latest.select, place=place, recorded=text)
 
     def _supported(self, occurrence: Occurrence, consumer: str, place: Place) -> bool:
         wanted = str(general(place))
@@ -123,7 +141,12 @@ class Produced:
         for text in sent_texts(exchange.request):
             if text not in self._occurrences:
                 self._client_made.add(text)
-        for select, text in answer_texts(exchange.response):
+        request, response = exchange.request, exchange.response
+        about: tuple[str, ...] = ()
+        if any(name in VALIDATORS for name, _ in response.headers):
+            location = response.header("location") or ""
+            about = tuple(told_about(request.method, request.path, _value(response), location))
+        for select, text in answer_texts(response):
             occurrences = self._occurrences.setdefault(text, [])
             occurrences.append(
                 Occurrence(
@@ -131,6 +154,7 @@ class Produced:
                     operation_id=operation_id,
                     select=select,
                     in_list=any(token.isdigit() for token in select.tokens),
+                    about=about if select.name in VALIDATORS else (),
                 )
             )
             del occurrences[:-OCCURRENCES_MAX]
@@ -214,12 +238,15 @@ def _unordinary(headers: Pairs) -> Iterator[tuple[str, str]]:
             yield name, value
 
 
-def _body_leaves(message: Request | Response) -> Iterator[tuple[Place, str]]:
+def _value(message: Request | Response) -> Any:
     try:
-        value: Any = read_body(message)
+        return read_body(message)
     except ValueError:
-        return
-    for place, leaf in leaves(value):
+        return None
+
+
+def _body_leaves(message: Request | Response) -> Iterator[tuple[Place, str]]:
+    for place, leaf in leaves(_value(message)):
         if leaf is None or isinstance(leaf, bool) or leaf == "":
             continue
         text = text_of(leaf)

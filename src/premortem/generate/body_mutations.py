@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from premortem.domain.bodies import FORM, at, is_json, read_body, write_form
+from premortem.domain.bodies import FORM, at, is_json
 from premortem.domain.conform import compiled, typed_form
 from premortem.domain.places import Place, body_place
 from premortem.domain.run import Case, Intent
 from premortem.domain.traffic import Field, OperationProfile
+from premortem.generate.breaks import read_schema
 from premortem.generate.head_mutations import Mutation
 from premortem.generate.operators import ACCEPTED_MIN, Broken, breaks_of
+from premortem.generate.part_mutations import part_mutations
+from premortem.generate.parts import MULTIPART
+from premortem.generate.payload import FORMS, recorded_value, write_value
 
 TARGETS_MAX = 400
 """Places of one operation's bodies that are mutated."""
@@ -38,6 +41,9 @@ def body_mutations(operation: OperationProfile, bases: list[Case]) -> Iterator[M
     if is_json(media_type) and bases[0].request.body:
         yield _malformed(certain=declared)
         yield _wrong_type(declared=declared)
+    elif media_type == MULTIPART and bases[0].request.body:
+        yield from part_mutations(bases)
+        yield _wrong_type(declared=declared)
     elif media_type != FORM:
         return
     breaker = _Breaker(operation)
@@ -56,6 +62,7 @@ class _Breaker:
     def __init__(self, operation: OperationProfile) -> None:
         self._operation = operation
         self._conformance = compiled(operation.request_schema)
+        self._schema = read_schema(operation.request_schema)
         self._declared = operation.request_source == "spec" and self._conformance is not None
         self._fields = {f.place.tokens: f for f in operation.fields if f.place.part == "body"}
         self._read: dict[bytes, Body | None] = {}
@@ -74,14 +81,14 @@ class _Breaker:
         if value is None:
             return None
         valid = self._conformance is None or self._conformance.is_valid(value)
-        return Body(value=value, form=base.request.media_type == FORM, valid=valid)
+        return Body(value=value, form=base.request.media_type in FORMS, valid=valid)
 
     def _value(self, case: Case) -> Any:
         try:
-            value = read_body(case.request)
+            value = recorded_value(case.request)
         except ValueError:
             return None
-        if isinstance(value, dict) and case.request.media_type == FORM and self._conformance:
+        if isinstance(value, dict) and case.request.media_type in FORMS and self._conformance:
             return typed_form(value, self._conformance.shape)
         return value
 
@@ -129,33 +136,37 @@ class _Breaker:
             changed = _changed(body.value, tokens, broken)
             if changed is NOTHING or (body.form and not _flat(changed)):
                 return None
+            written = write_value(changed, base.request.media_type, base.request)
+            if written is None:
+                return None
             kept = tuple(b for b in base.bindings if not _inside(b.place, tokens))
             mutant = replace(
                 base,
-                request=replace(
-                    base.request,
-                    body=write_form(changed) if body.form else msgspec.json.encode(changed),
-                ),
+                request=replace(base.request, body=written),
                 bindings=kept,
                 intent=intent,
             )
-            return mutant if self._breaks_only(mutant, tokens, broken) else None
+            return self._named(mutant, tokens, broken)
 
         return mutate
 
-    def _breaks_only(self, mutant: Case, tokens: tuple[str, ...], broken: Broken) -> bool:
-        """Whether the declared schema minds exactly what BROKEN means to break, as it is sent."""
-        if not self._declared or self._conformance is None:
-            return True
-        errors = self._conformance.errors(self._value(mutant))
+    def _named(self, mutant: Case, tokens: tuple[str, ...], broken: Broken) -> Case | None:
+        """MUTANT, if the declared schema minds exactly what BROKEN means to break, as it is sent;
+        where no alternative fits any more, it says so."""
+        if not self._declared or self._schema is None:
+            return mutant
+        found = self._schema.breaks(self._value(mutant))
         if not broken.keyword:
-            return not errors
-        where = tokens[:-1] if broken.absent else tokens
-        return bool(errors) and all(
-            (keyword == broken.keyword and path == where)
-            or (keyword in ("anyOf", "oneOf") and where[: len(path)] == path)
-            for keyword, path in errors
-        )
+            return None if found else mutant
+        if len(found) != 1:
+            return None
+        (one,) = found
+        if one.keyword in ("anyOf", "oneOf") and tokens[: len(one.at)] == one.at:
+            place = body_place(*one.at)
+            intent = replace(mutant.intent, breaks=f"{place} {one.keyword}", place=place)
+            return replace(mutant, intent=intent)
+        where = (tokens, tokens[:-1]) if broken.absent or broken.extra else (tokens,)
+        return mutant if one.keyword == broken.keyword and one.at in where else None
 
 
 def _evident(broken: Broken, field: Field | None) -> bool:

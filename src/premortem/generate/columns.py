@@ -43,17 +43,20 @@ _SCALAR_KEYWORDS = frozenset(
 )
 
 
-def leaf(field: Field | None, shape: Shape | None, *, reused: bool = False) -> Draw | None:
+def leaf(
+    field: Field | None, shape: Shape | None, *, reused: bool = False, novel: bool = False
+) -> Draw | None:
     """The column of a scalar: what FIELD saw, within what SHAPE allows; None when nothing fits.
 
-    REUSED: the values name things that exist (a link leads here), so none is made up.
+    REUSED: the values name things that exist (a link leads here), so none is made up. NOVEL: they
+    name what is made, so none comes again.
     """
     pools = _pools(field)
     kinds = _kinds(field, shape)
     draws: list[tuple[Draw, float]] = []
     for kind, weight in kinds:
         branch = (shape.branch(kind) or {}) if shape is not None else {}
-        draw = _column(kind, field, branch, pools.get(kind, []), reused=reused)
+        draw = _column(kind, field, branch, pools.get(kind, []), reused=reused, novel=novel)
         if draw is not None:
             draws.append((draw, weight))
     if not draws:
@@ -129,6 +132,7 @@ def _column(
     recorded: list[tuple[Any, int]],
     *,
     reused: bool,
+    novel: bool,
 ) -> Draw | None:
     if kind == "null":
         return constant(None)
@@ -140,13 +144,16 @@ def _column(
         return _declared(branch["enum"], kind, known)
     if kind == "boolean":
         return pool(known or [(True, 1.0), (False, 1.0)])
-    share = _fresh_share(field, recorded, known)
+    share = 1.0 if novel else _fresh_share(field, recorded, known)
     if known and (reused or share <= 0):
         return pool(known)
-    new = _numbers(field, kind, branch) if kind != "string" else _strings(field, branch, known)
+    if kind == "string":
+        new = _strings(field, branch, known, novel=novel)
+    else:
+        new = _numbers(field, kind, branch)
     if new is None:
         return pool(known) if known else None
-    if not known:
+    if not known or novel:
         return new
     return mixed([(pool(known), 1 - share), (new, share)])
 
@@ -249,7 +256,9 @@ def _curve(
     return lambda u: start + u * (end - start)
 
 
-def _strings(field: Field | None, branch: Branch, known: list[tuple[Any, float]]) -> Draw | None:
+def _strings(
+    field: Field | None, branch: Branch, known: list[tuple[Any, float]], *, novel: bool
+) -> Draw | None:
     """New texts: of the format and look seen, cut to the declared lengths and pattern."""
     form = branch.get("format") or (field.format if field is not None else "")
     seen_min = field.length_min if field is not None else 0
@@ -258,7 +267,8 @@ def _strings(field: Field | None, branch: Branch, known: list[tuple[Any, float]]
         int(branch.get("minLength", 0)), min(seen_min, int(branch.get("maxLength", seen_min)))
     )
     high = min(int(branch.get("maxLength", LENGTH_MAX)), max(low, seen_max + LENGTH_MORE))
-    base = fresh.like([value for value, _ in known], form, low, high)
+    make = fresh.named if novel else fresh.like
+    base = make([value for value, _ in known], form, low, high)
     cut = _cut(base, int(branch.get("minLength", 0)), branch.get("maxLength"))
     lengths = {"minLength", "maxLength"} & branch.keys()
     sure = form in fresh.EXACT_FORMATS and not lengths

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import chain
 
 import numpy as np
@@ -11,8 +11,12 @@ from msgspec import Struct
 from premortem.domain.run import SAFE_METHODS, Case, Rejection, Sequence
 from premortem.domain.traffic import Exchange, OperationProfile, Profile
 from premortem.errors import InputError
+from premortem.generate.kept import knows_conflicts
 from premortem.generate.mutate import Mutator
+from premortem.generate.narrow import Narrower
 from premortem.generate.sample import Sampler
+from premortem.generate.schema import SchemaSource
+from premortem.generate.source import SEQUENCE_SHARE, CaseSource, SequenceSource
 from premortem.generate.starts import Starts
 
 FINALS_PER_SETUP = 8
@@ -26,7 +30,8 @@ REFILL_MAX = 6
 ROUND_CASES_MAX = 10_000
 """Cases made before the first of them is handed on."""
 
-SOURCES = ("sample", "mutate")
+SOURCES = ("sample", "schema", "mutate")
+"""Sources that need nothing but a profile and its exchanges."""
 Validate = Callable[[Case, Collection[str]], Rejection | None]
 """(case, ids of the cases accepted before) -> why it is not to be sent, or None."""
 
@@ -35,23 +40,52 @@ class Composer(Struct, kw_only=True):
     """The state of one generation."""
 
     starts: Starts
-    sampler: Sampler
-    mutator: Mutator
+    sources: Mapping[str, CaseSource]
     validate: Validate
     reject: Callable[[Rejection], None]
     seen: set[str]
+    narrower: Narrower | None = None
+    safe_only: bool = False
 
     def finals(self, source: str, operation_id: str, count: int) -> list[Case]:
         """Up to COUNT new valid cases of one source; rejected ones are replaced."""
-        made = self.sampler.cases if source == "sample" else self.mutator.cases
         out: list[Case] = []
         for _ in range(1 + REGENERATE_MAX):
             wanted = count - len(out)
-            drawn = made(operation_id, wanted)
-            out += [case for case in drawn if self.accepts(case)]
+            drawn = self.sources[source].cases(operation_id, wanted)
+            out += [case for case in self.narrowed(drawn) if self.accepts(case)]
             if len(out) >= count or len(drawn) < wanted:
                 break
         return out
+
+    def narrowed(self, cases: Iterable[Case]) -> Iterable[Case]:
+        """CASES within the context, those left out that it does not want."""
+        if self.narrower is None:
+            return cases
+        return [case for case in map(self.narrower.apply, cases) if case is not None]
+
+    def ordered(self, source: str, operation_id: str, count: int) -> list[Sequence]:
+        """Up to COUNT new valid sequences of a source that makes whole ones."""
+        maker = self.sources[source]
+        if count <= 0 or self.narrower is not None or not isinstance(maker, SequenceSource):
+            return []
+        made = maker.sequences(operation_id, count)
+        if self.safe_only:
+            made = [s for s in made if all(c.request.method in SAFE_METHODS for c in s.cases)]
+        return [sequence for sequence in made if self.accepts_all(sequence)]
+
+    def accepts_all(self, sequence: Sequence) -> bool:
+        """Whether SEQUENCE is new and each of its cases valid; from now on it is seen."""
+        if sequence.id in self.seen:
+            return False
+        for case in sequence.cases:
+            # Of the setup only what may never be sent counts: production itself sent it so.
+            rejection = self.validate(case, ())
+            if rejection is not None and (not case.setup or rejection.rule in ("safety", "syntax")):
+                self.reject(rejection)
+                return False
+        self.seen.add(sequence.id)
+        return True
 
     def accepts(self, case: Case) -> bool:
         """Whether CASE is valid and new (not seen here before); from now on it is seen."""
@@ -75,40 +109,62 @@ def generate(
     operations: tuple[str, ...] = (),
     seed: int = 1,
     safe_only: bool = False,
+    sources: Mapping[str, CaseSource] | None = None,
+    narrower: Narrower | None = None,
+    credentials: Collection[str] = (),
     validate: Validate = lambda _case, _seen: None,
     reject: Callable[[Rejection], None] = lambda _rejection: None,
 ) -> Iterator[Sequence]:
     """COUNT distinct cases of PROFILE's operations in the sequences that they need.
 
-    WEIGHTS: source (`sample`, `mutate`) -> share of the cases. OPERATIONS: ids to keep to; empty:
-    all. SAFE_ONLY: none whose method changes anything, setup included. Operations are spread by
+    WEIGHTS: source (`sample`, `schema`, `mutate`) -> share of the cases. OPERATIONS: ids to keep
+    to; empty: all. SAFE_ONLY: none whose method changes anything, setup included. SOURCES:
+    further ones by name, beside or instead of the three. Operations are spread by
     the square root of how often production used them, so that rare ones get cases too. Every
-    recorded refusal (4xx) of an operation is repeated once. VALIDATE says which cases are
+    recorded refusal (4xx) of an operation is repeated once. NARROWER: brings every generated case
+    into the plan's context; there are no recorded refusals and no sequences out of order then,
+    as those are what they are. CREDENTIALS: redaction tokens that stand for roles' secrets, and
+    are replaced by those when sent. VALIDATE says which cases are
     not to be sent; REJECT gets the reasons, and others are made instead. The same seed gives
     the same cases; fewer than COUNT come when the profile has no more distinct ones.
     Raises InputError for unknown sources and operations.
     """
-    _check(profile, weights, operations)
+    more = sources or {}
+    _check(profile, weights, operations, known=(*SOURCES, *(n for n in more if n not in SOURCES)))
     starts = Starts(profile, exchanges)
-    sampler = Sampler(profile, exchanges, seed, starts=starts)
+    sampler = Sampler(profile, exchanges, seed, starts=starts, credentials=credentials)
     composer = Composer(
         starts=starts,
-        sampler=sampler,
-        mutator=Mutator(profile, exchanges, seed, sampler=sampler),
+        sources={
+            "sample": sampler,
+            "schema": SchemaSource(profile, exchanges, seed, sampler=sampler),
+            "mutate": Mutator(profile, exchanges, seed, sampler=sampler),
+            **more,
+        },
         validate=validate,
         reject=reject,
         seen=set(),
+        narrower=narrower,
+        safe_only=safe_only,
     )
     chosen = [o for o in _chosen(profile, operations) if _usable(starts, o, safe_only=safe_only)]
+    if narrower is not None:
+        chosen = [operation for operation in chosen if narrower.wants(operation)]
     rng = np.random.default_rng([seed, len(chosen)])
     return _rounds(composer, chosen, count, weights, rng, safe_only=safe_only)
 
 
-def _check(profile: Profile, weights: Mapping[str, int], operations: tuple[str, ...]) -> None:
-    unknown = sorted(set(weights) - set(SOURCES))
+def _check(
+    profile: Profile,
+    weights: Mapping[str, int],
+    operations: tuple[str, ...],
+    *,
+    known: tuple[str, ...],
+) -> None:
+    unknown = sorted(set(weights) - set(known))
     if unknown:
         raise InputError(
-            f"no source of cases is called {unknown[0]!r}; there are: {', '.join(SOURCES)}"
+            f"no source of cases is called {unknown[0]!r}; there are: {', '.join(known)}"
         )
     if not any(weight > 0 for weight in weights.values()):
         raise InputError("every source has weight 0; give one more, like sample=50,mutate=50")
@@ -140,16 +196,18 @@ def _rounds(
     *,
     safe_only: bool,
 ) -> Iterator[Sequence]:
-    refusals = list(_refusals(composer, operations, count // 2, safe_only=safe_only))
+    limit = 0 if composer.narrower is not None else count // 2
+    refusals = list(_refusals(composer, operations, limit, safe_only=safe_only))
     left = count - len(refusals)
     first = True
     while left > 0 or first:
         size = min(left, ROUND_CASES_MAX)
-        finals = _round(composer, operations, size, weights) if size > 0 else {}
-        made = sum(len(cases) for cases in finals.values())
+        finals, ordered = _round(composer, operations, size, weights) if size > 0 else ({}, [])
+        made = len(ordered) + sum(len(cases) for cases in finals.values())
         sequences = list(
             chain.from_iterable(_sequences(composer.starts, i, finals[i]) for i in finals)
         )
+        sequences += ordered
         sequences += refusals if first else []
         yield from (sequences[i] for i in rng.permutation(len(sequences)).tolist())
         left -= made
@@ -181,14 +239,17 @@ def _round(
     operations: list[OperationProfile],
     count: int,
     weights: Mapping[str, int],
-) -> dict[str, list[Case]]:
-    """Operation id -> its new cases, COUNT in all as long as there are any."""
+) -> tuple[dict[str, list[Case]], list[Sequence]]:
+    """(operation id -> its new cases, whole sequences): COUNT in all as long as there are any."""
     finals: dict[str, list[Case]] = {}
+    ordered: list[Sequence] = []
     for source, wanted in zip(
         weights, shares([float(w) for w in weights.values()], count), strict=True
     ):
         open_operations = list(operations)
-        missing = wanted
+        whole = _whole(composer, operations, source, wanted)
+        ordered += whole
+        missing = wanted - len(whole)
         for _ in range(REFILL_MAX):
             if missing <= 0 or not open_operations:
                 break
@@ -201,7 +262,20 @@ def _round(
                 if len(cases) < quota:
                     exhausted.add(operation.id)
             open_operations = [o for o in open_operations if o.id not in exhausted]
-    return finals
+    return finals, ordered
+
+
+def _whole(
+    composer: Composer, operations: list[OperationProfile], source: str, count: int
+) -> list[Sequence]:
+    """What SOURCE makes as whole sequences of the COUNT cases that it is asked for."""
+    wanted = round(count * SEQUENCE_SHARE)
+    quotas = shares([max(1, o.count) ** 0.5 for o in operations], wanted)
+    return [
+        sequence
+        for operation, quota in zip(operations, quotas, strict=True)
+        for sequence in composer.ordered(source, operation.id, quota)
+    ]
 
 
 def shares(weights: list[float], total: int) -> list[int]:
@@ -228,7 +302,9 @@ def _sequences(starts: Starts, operation_id: str, finals: list[Case]) -> Iterato
     passing = [case for case in finals if case.intent.expects != "refusal"]
     unsafe = bool(finals) and finals[0].request.method not in SAFE_METHODS
     parts = -(-len(finals) // FINALS_PER_SETUP)
-    if unsafe:
-        parts = max(parts, -(-len(passing) // CHANGES_PER_SETUP))
+    if unsafe and start is not None:
+        # Where conflicts are known, the second change meets what the first one left.
+        changes = 1 if knows_conflicts(start.operation) else CHANGES_PER_SETUP
+        parts = max(parts, -(-len(passing) // changes))
     for part in range(parts):
         yield Sequence(cases=(*setup, *refused[part::parts], *passing[part::parts]))

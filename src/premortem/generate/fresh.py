@@ -27,9 +27,14 @@ EXACT_FORMATS = frozenset({"uuid", "date", "date-time", "email", "ipv4"})
 """Formats whose new texts always satisfy them; the others follow the recorded texts' look."""
 WIDTH_MAX = 128
 """Longest text that is imitated character by character."""
+NAME_DIGITS_MIN = 5
+"""Names with fewer digits are soon used up by changing those alone."""
 WORDS_MAX = 400
 """Words that new sentences are made of."""
 TEXT_WORDS_MAX = 60
+NUMBERED_BELOW = 100_000
+NUMBERED_SHORT_BELOW = 1000
+"""Numbers behind a word; the smaller ones where there is no room for more."""
 RANDOM_LENGTH_MAX = 4096
 """Longest text of random characters."""
 
@@ -292,16 +297,29 @@ def sentences(values: Sequence[str]) -> Draw:
 
 def names(values: Sequence[str], length_max: int) -> Draw:
     """Single words of VALUES with a number behind them, where LENGTH_MAX allows."""
-    chosen = [v for v in values if len(v) + 3 <= length_max][:PATTERN_VALUES_MAX]
+    below, digits = NUMBERED_BELOW, len(str(NUMBERED_BELOW)) - 1
+    chosen = [v for v in values if len(v) + digits <= length_max][:PATTERN_VALUES_MAX]
+    if not chosen:
+        below = NUMBERED_SHORT_BELOW
+        chosen = [v for v in values if len(v) + 3 <= length_max][:PATTERN_VALUES_MAX]
     if not chosen:
         return imitation([v for v in values if v] or ["abcd"])
 
     def draw(rng: Generator, rows: int) -> list[Any]:
         picked = rng.integers(len(chosen), size=rows).tolist()
-        numbers = rng.integers(1, 1000, size=rows).tolist()
+        numbers = rng.integers(1, below, size=rows).tolist()
         return [f"{chosen[i]}{number}" for i, number in zip(picked, numbers, strict=True)]
 
     return draw
+
+
+def named(values: Sequence[str], form: str, length_min: int, length_max: int) -> Draw:
+    """New names like VALUES, hardly ever the same twice; else as `like`."""
+    plain = [v for v in values if v and v.isascii() and " " not in v and not holds_token(v)]
+    digits = [sum(c.isdigit() for c in v) for v in plain]
+    if form or len(plain) * 2 <= len(values) or min(digits, default=0) >= NAME_DIGITS_MIN:
+        return like(values, form, length_min, length_max)
+    return names([v.rstrip("0123456789") or "n" for v in plain], length_max)
 
 
 def like(values: Sequence[str], form: str, length_min: int, length_max: int) -> Draw:

@@ -11,17 +11,19 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 from hashlib import sha256
-from urllib.parse import quote, unquote
-from uuid import UUID
+from urllib.parse import unquote
 
 import msgspec
 
-from premortem.domain.bodies import general, is_json, leaves, read_body, read_form, write_form
+from premortem.domain.bodies import general, leaves, read_body
 from premortem.domain.conform import compiled
 from premortem.domain.places import Place
 from premortem.domain.run import Case, Sequence
-from premortem.domain.traffic import Field, OperationProfile, Profile, Request
+from premortem.domain.traffic import Exchange, Field, OperationProfile, Profile
+from premortem.generate.once import Once, rekeyed
+from premortem.generate.renaming import renamed_code, with_names
 from premortem.generate.starts import LINK_CONFIDENCE
+from premortem.generate.told import CODE, Told, told_codes
 
 SUFFIX_LENGTH = 4
 DIGITS_MIN = 4
@@ -29,7 +31,8 @@ DIGITS_MIN = 4
 UNIQUE_SEEN_MIN = 2
 UNIQUE_SEEN_UNDECLARED_MIN = 10
 """Where no specification says that a text is free, more of them have to differ."""
-_CODE = re.compile(r"[0-9a-f]{16,64}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_ACCOUNT = re.compile(r"[A-Z]{2}\d{2}[A-Z0-9]{11,30}")
+"""ISO 13616."""
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 _CODES = frozenset({"hex", "uuid"})
 _LIMITS = frozenset({"enum", "const", "pattern", "format", "maxLength"})
@@ -41,54 +44,70 @@ Unique = Mapping[str, Collection[Place]]
 """Operation id -> places of its body whose values must not come twice, `*` for items."""
 
 
-def unique_places(profile: Profile) -> Unique:
+def unique_places(profile: Profile, exchanges: Mapping[str, Exchange] | None = None) -> Unique:
     """The places whose values production never repeated, because they name what is made.
 
     Codes (hexadecimal, UUIDs) anywhere; other names only where the operation knows conflicts.
-    Values that a link leads to name what is there already.
+    Values that a link leads to name what is there already; so do codes that another of EXCHANGES
+    had told before. Without those, counts have to do.
     """
+    told = told_codes(profile, exchanges or {})
     linked = {(k.consumer, k.place) for k in profile.links if k.confidence >= LINK_CONFIDENCE}
     found: dict[str, frozenset[Place]] = {}
     for operation in profile.operations:
         if operation.operation.method in _CREATING:
-            places = (f.place for f in operation.fields if _is_unique(f, operation))
+            places = (f.place for f in operation.fields if _is_unique(f, operation, told))
             found[operation.id] = frozenset(p for p in places if (operation.id, p) not in linked)
     return found
 
 
-def _is_unique(field: Field, operation: OperationProfile) -> bool:
+def _is_unique(field: Field, operation: OperationProfile, told: Told) -> bool:
     told_apart = UNIQUE_SEEN_MIN <= field.seen <= field.distinct
+    spot = (operation.id, field.place)
+    if field.format in _CODES and spot in told.codes:
+        told_apart = spot in told.first
     if field.place.part != "body" or set(field.types) != {"string"} or not told_apart:
         return False
     if field.redacted or field.enumeration:
-        return False
-    if field.format in _CODES:
-        return True
-    if field.format or not (
-        409 in operation.declared or any(a.status == 409 and a.count for a in operation.answers)
-    ):
         return False
     document = operation.request_schema if operation.request_source == "spec" else ""
     conformance = compiled(document)
     shape = conformance.shape.at(field.place.tokens) if conformance is not None else None
     free = shape.branch("string") if shape is not None else None
+    if field.format in _CODES:
+        # An account number of digits and a D or an E looks like one, and has check digits.
+        known = (msgspec.json.decode(value) for value, _ in field.values)
+        return not ({"pattern"} & set(free or ())) and not any(map(_ACCOUNT.fullmatch, known))
+    if field.format or not (
+        409 in operation.declared or any(a.status == 409 and a.count for a in operation.answers)
+    ):
+        return False
     if free is None:
         return field.seen >= UNIQUE_SEEN_UNDECLARED_MIN
     return not _LIMITS & set(free)
 
 
 def isolated(
-    sequence: Sequence, *, salt: str, keep: Collection[str] = (), unique: Unique | None = None
+    sequence: Sequence,
+    *,
+    salt: str,
+    keep: Collection[str] = (),
+    unique: Unique | None = None,
+    once: Once | None = None,
+    run: str = "",
 ) -> Sequence:
-    """SEQUENCE with the outermost identifiers it creates under names of its own.
+    """SEQUENCE with the outermost identifiers it creates under names of its own, and new keys.
 
     The same SALT gives the same names. KEEP: names that stay, such as roles' accounts. What lies
     below a renamed resource keeps its name: it is apart already. UNIQUE: as of `unique_places`.
+    ONCE: as of `once_places`; idempotency keys by their names are made anew without it, too, and
+    RUN tells those of one run from those of the next: a target may remember them.
     """
+    sequence = rekeyed(sequence, salt=f"{salt} {run}", once=once or {})
     names: dict[str, str] = {}
     for index, case in enumerate(sequence.cases):
         for name in _never_twice(case, sequence.cases[:index], unique or {}):
-            apart = not _CODE.fullmatch(name) and _below(case, names)
+            apart = not CODE.fullmatch(name) and _below(case, names)
             if name not in names and name not in keep and not apart:
                 names[name] = _renamed(name, salt)
         for name in _created(case, sequence.cases[index + 1 :]):
@@ -96,14 +115,14 @@ def isolated(
                 names[name] = _renamed(name, salt)
     if not names:
         return sequence
-    return Sequence(cases=tuple(_with_names(case, names) for case in sequence.cases))
+    return Sequence(cases=tuple(with_names(case, names) for case in sequence.cases))
 
 
 def _never_twice(case: Case, earlier: tuple[Case, ...], unique: Unique) -> Iterator[str]:
     """Values of CASE that must not come twice, and that no case EARLIER has."""
     places = unique.get(case.operation_id, ())
-    sampled = case.origin.source == "sample" and case.intent.kind == "realistic"
-    if not places or not (200 <= case.recorded_status < 300 or sampled):
+    made = case.origin.source != "replay" and case.intent.kind == "realistic"
+    if not places or not (200 <= case.recorded_status < 300 or made):
         return
     bound = {binding.place for binding in case.bindings}
     try:
@@ -114,7 +133,7 @@ def _never_twice(case: Case, earlier: tuple[Case, ...], unique: Unique) -> Itera
         if place in bound or not isinstance(value, str) or general(place) not in places:
             continue
         known = value.encode()
-        if (_CODE.fullmatch(value) or _WORD.fullmatch(value)) and not any(
+        if (CODE.fullmatch(value) or _WORD.fullmatch(value)) and not any(
             known in before.request.body or value in before.request.path for before in earlier
         ):
             yield value
@@ -150,47 +169,8 @@ def _below(case: Case, names: Collection[str]) -> bool:
 
 def _renamed(name: str, salt: str) -> str:
     digest = sha256(f"{salt}\0{name}".encode()).digest()
-    try:
-        UUID(name)
-    except ValueError:
-        pass
-    else:
-        return str(UUID(bytes=digest[:16], version=4))
-    if _CODE.fullmatch(name) and not name.isdigit():
-        return digest.hex()[: len(name)]
+    if CODE.fullmatch(name) and not name.isdigit():
+        return renamed_code(name, digest)
     if name.isdigit() and len(name) >= DIGITS_MIN:
         return name[0] + str(int.from_bytes(digest, "big"))[-len(name) + 1 :]
     return name + "".join(_ALPHABET[byte % 36] for byte in digest[:SUFFIX_LENGTH])
-
-
-def _with_names(case: Case, names: dict[str, str]) -> Case:
-    request = case.request
-    path = "/".join(
-        quote(names[unquote(segment)], safe="") if unquote(segment) in names else segment
-        for segment in request.path.split("/")
-    )
-    query = tuple((key, names.get(value, value)) for key, value in request.query)
-    bindings = tuple(
-        msgspec.structs.replace(b, recorded=names[b.recorded]) if b.recorded in names else b
-        for b in case.bindings
-    )
-    renamed = msgspec.structs.replace(request, path=path, query=query, body=_body(request, names))
-    return msgspec.structs.replace(case, request=renamed, bindings=bindings)
-
-
-def _body(request: Request, names: dict[str, str]) -> bytes:
-    if not request.body:
-        return request.body
-    if is_json(request.media_type):
-        # A whole string, or a segment of a path or a prefixed name in one; never a key.
-        words = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
-        pattern = re.compile(rf'(?<=["/:])({words})(?=[/?&:]|"(?!\s*:))')
-        text = request.body.decode("utf-8", "surrogateescape")
-        return pattern.sub(lambda m: names[m[1]], text).encode("utf-8", "surrogateescape")
-    if "form-urlencoded" in request.media_type:
-        form = read_form(request.body)
-        if any(isinstance(value, str) and value in names for value in form.values()):
-            return write_form(
-                {k: names.get(v, v) if isinstance(v, str) else v for k, v in form.items()}
-            )
-    return request.body

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from msgspec.structs import replace
 
-from premortem.domain.run import Case, Origin
+from premortem.domain.run import Case, Origin, Sequence
 from premortem.domain.traffic import Exchange, OperationProfile, Profile
 from premortem.generate.body_mutations import body_mutations
 from premortem.generate.head_mutations import (
@@ -16,8 +16,10 @@ from premortem.generate.head_mutations import (
     path_mutations,
     query_mutations,
 )
+from premortem.generate.order import OrderMutator
 from premortem.generate.sample import Sampler
 from premortem.generate.starts import Starts
+from premortem.generate.structure_mutations import structure_mutations
 
 BASES_MAX = 12
 """Realistic requests of one operation that are mutated in turn."""
@@ -48,6 +50,9 @@ class Mutator:
         self._order = {o.id: index for index, o in enumerate(profile.operations)}
         self._given: dict[str, set[int]] = {}
         self._works: dict[str, Iterator[Case]] = {}
+        self._order_of_requests = OrderMutator(
+            profile, exchanges, seed, starts=starts or self._sampler.starts
+        )
 
     def cases(self, operation_id: str, count: int) -> list[Case]:
         """COUNT distinct cases of OPERATION_ID, without their setup; fewer when there are no more.
@@ -79,6 +84,11 @@ class Mutator:
                 break
         return out
 
+    def sequences(self, operation_id: str, count: int) -> list[Sequence]:
+        """Up to COUNT sequences that end with OPERATION_ID and change the order of requests: one
+        repeated, left out, sent too early, or after what it names was deleted."""
+        return self._order_of_requests.sequences(operation_id, count)
+
     def _all(self, operation: OperationProfile) -> Iterator[Case]:
         """Every mutation over changing bases, round after round, in another order each time."""
         bases = self._sampler.cases(operation.id, BASES_MAX)
@@ -95,9 +105,10 @@ class Mutator:
                     base = bases[(first + attempt) % len(bases)]
                     mutant = mutations[index](base)
                     if mutant is not None:
+                        parents = (base.id, *base.origin.parents)
+                        operator = operator_of(mutant.intent.breaks)
                         yield replace(
-                            mutant,
-                            origin=replace(origin, parents=(base.id, *base.origin.parents)),
+                            mutant, origin=replace(origin, parents=parents, operator=operator)
                         )
                         break
             if not few:
@@ -109,3 +120,10 @@ def _mutations(operation: OperationProfile, bases: list[Case]) -> Iterator[Mutat
     yield from path_mutations(operation, bases[0])
     yield from query_mutations(operation)
     yield from body_mutations(operation, bases)
+    yield from structure_mutations(operation, bases)
+
+
+def operator_of(breaks: str) -> str:
+    """The mutation's name in BREAKS: `minimum` of `body:/amount minimum`, all of `auth missing`."""
+    place, _, what = breaks.partition(" ")
+    return what if ":" in place else breaks

@@ -52,8 +52,55 @@ TROUBLE = (
     ("markup", "<b>x</b>{{7*7}}${7}%s%n"),
     ("zero byte", "a\u0000b"),
     ("whitespace", "   "),
+    ("decomposed accents", "Zoe\u0308 Cafe\u0301"),
+    ("right to left", "\u202eabc\u202c\u2066x\u2069"),
+    ("invisible characters", "a\u200b\ufeff\u00adb"),
+    ("path", "../../etc/passwd"),
+    ("digits", "0"),
 )
 """Texts that break no constraint and still trip services."""
+
+BY_FORMAT: dict[str, tuple[tuple[str, str], ...]] = {
+    "date": (
+        ("leap day", "2024-02-29"),
+        ("last day of a year", "2024-12-31"),
+        ("first day there is", "0001-01-01"),
+        ("last day there is", "9999-12-31"),
+    ),
+    "date-time": (
+        ("leap second", "2016-12-31T23:59:60Z"),
+        ("widest zone", "2024-01-01T00:00:00+14:00"),
+        ("hour that a clock change skips", "2024-03-31T02:30:00+01:00"),
+        ("many decimals", "2024-01-01T00:00:00.123456789Z"),
+        ("last moment there is", "9999-12-31T23:59:59Z"),
+    ),
+    "email": (
+        ("tag", "a+b@example.com"),
+        ("upper case", "ANN@EXAMPLE.COM"),
+        ("long", f"{'a' * 64}@example.com"),
+    ),
+    "uuid": (
+        ("nil", "00000000-0000-0000-0000-000000000000"),
+        ("upper case", "7F9C24E5-2D3F-4F7E-9D0A-0B6F3B6F6C11"),
+    ),
+}
+"""Valid texts by format that services still stumble over; what is declared is checked apart."""
+
+EXTREMES: tuple[tuple[str, int | float], ...] = (
+    ("largest exact float plus one", 2**53 + 1),
+    ("largest 32-bit integer plus one", 2**31),
+    ("largest 64-bit integer", 2**63 - 1),
+    ("largest 64-bit integer plus one", 2**63),
+)
+FRACTIONS: tuple[tuple[str, float], ...] = (
+    ("many decimals", 1.23456789),
+    ("half a cent", 0.005),
+    ("binary fraction", 0.1 + 0.2),
+    ("negative zero", -0.0),
+    ("smallest", 5e-324),
+    ("largest", 1.7976931348623157e308),
+)
+"""Money and other fractions where rounding shows."""
 
 # A lenient service reads `"12"` as 12 and `1` as true, so only values that no reading
 # of the right type could mean are taken.
@@ -164,21 +211,30 @@ def _string_breaks(branch: Branch) -> Iterator[Broken]:
 def _trouble(kind: str, branches: tuple[Branch, ...], field: Field | None) -> Iterator[Broken]:
     """What breaks no declared constraint; a correct service answers without a server error."""
     if kind == "string":
-        closed = any("enum" in b or "const" in b for b in branches)
-        if closed:
-            return
-        if not any(b.get("minLength", 0) > 0 for b in branches):
-            yield Broken(name="empty text", value="")
-        for name, text in TROUBLE:
-            yield Broken(name=name, value=text)
-        yield Broken(name="very long text", value="x" * LONG_TEXT)
-        if field is not None and field.enumeration:
-            yield Broken(name="value never seen", value="none-of-them")
+        if not any("enum" in b or "const" in b for b in branches):
+            yield from _text_trouble(branches, field)
     elif kind in ("integer", "number"):
         yield Broken(name="zero", value=0)
         yield Broken(name="negative", value=-1)
         yield Broken(name="huge number", value=10**18)
-        if kind == "number" or (field is not None and field.numbers and not field.numbers.integral):
-            yield Broken(name="many decimals", value=1.23456789)
+        yield from (Broken(name=name, value=number) for name, number in EXTREMES)
+        fractions = field is not None and field.numbers and not field.numbers.integral
+        if kind == "number" or fractions:
+            yield from (Broken(name=name, value=fraction) for name, fraction in FRACTIONS)
     elif kind == "array":
         yield Broken(name="empty array", value=[])
+
+
+def _text_trouble(branches: tuple[Branch, ...], field: Field | None) -> Iterator[Broken]:
+    if not any(b.get("minLength", 0) > 0 for b in branches):
+        yield Broken(name="empty text", value="")
+    yield from (Broken(name=name, value=text) for name, text in TROUBLE)
+    yield Broken(name="very long text", value="x" * LONG_TEXT)
+    form = next((b["format"] for b in branches if "format" in b), field.format if field else "")
+    for name, text in BY_FORMAT.get(form, ()):
+        yield Broken(name=f"{form} {name}", value=text)
+    if not any("format" in b for b in branches):
+        # Only traffic says what it is: whether it has to be one, nobody knows.
+        yield from (Broken(name=f"no {form}", value=text) for text in WRONG_FORMAT.get(form, ()))
+    if field is not None and field.enumeration:
+        yield Broken(name="value never seen", value="none-of-them")

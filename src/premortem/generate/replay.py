@@ -27,6 +27,9 @@ CREDENTIAL_HEADERS = frozenset(
         *("x-auth-token", "x-access-token", "x-csrf-token", "x-xsrf-token"),
     }
 )
+BODILESS = frozenset({"GET", "HEAD", "DELETE"})
+"""Methods whose requests hardly ever have a body (RFC 9110, 9.3)."""
+
 _TRANSPORT_HEADERS = frozenset(
     {
         *("host", "content-length", "connection", "keep-alive", "transfer-encoding", "te"),
@@ -48,13 +51,34 @@ def sendable(headers: Pairs) -> Pairs:
     )
 
 
+def faithful(exchange: Exchange) -> bool:
+    """Whether what was recorded of EXCHANGE's request is enough to send it again as it was.
+
+    An access log's line holds no body and no headers: enough for methods that have no body.
+    """
+    return exchange.recorded != "line" or exchange.request.method in BODILESS
+
+
 class Replayer:
     """Turns recorded exchanges of one profile into cases."""
 
     def __init__(self, profile: Profile) -> None:
         self._stand_in: str | None = None
         self._version = profile.version
-        self._matcher = Matcher(o.operation for o in profile.operations)
+        self._admitted = {
+            (operation.id, role)
+            for operation in profile.operations
+            for role, statuses in operation.roles.items()
+            if any(status[0] == "2" for status in statuses)
+        }
+        """(operation id, role) pairs that production let through."""
+        self._tells_apart = any(
+            role and "403" in statuses
+            for operation in profile.operations
+            for role, statuses in operation.roles.items()
+        )
+        """Who is signed in but may not is answered 403, so a 401 is about credentials alone."""
+        self.matcher = Matcher(o.operation for o in profile.operations)
         self._links: LinkKeys = link_keys(profile.links)
 
     def standing_in(self, role: str) -> Replayer:
@@ -70,7 +94,7 @@ class Replayer:
 
         Exchanges whose credentials nobody can present are left out and counted in SKIPPED by
         reason, except where production refused them for that reason: any bad credential will
-        do to see that again.
+        do to see that again. So are requests of which not all was recorded that matters.
         """
         produced = Produced(self._links)
         cases: list[Case] = []
@@ -80,19 +104,26 @@ class Replayer:
                 if skipped is not None:
                     skipped["credentials of no configured role"] += 1
                 continue
+            if not faithful(exchange):
+                if skipped is not None:
+                    skipped["body not recorded"] += 1
+                continue
             case = self._case(exchange_id, exchange, produced)
             if index < len(steps):
                 produced.add(len(cases), case.operation_id, exchange)
             cases.append(case)
         return tuple(cases)
 
-    def _role(self, exchange: Exchange) -> str:
+    def _role(self, exchange: Exchange, operation_id: str) -> str:
         role = exchange.tags.role
+        allowed = self._tells_apart or (operation_id, role) in self._admitted
+        if role and exchange.response.status == 401 and allowed:
+            return UNKNOWN  # its token was worth nothing: expired, or its session was ended
         return role if role != UNKNOWN or self._stand_in is None else self._stand_in
 
     def _case(self, exchange_id: str, exchange: Exchange, produced: Produced) -> Case:
         request = exchange.request
-        match = self._matcher.match(request.method, request.path)
+        match = self.matcher.match(request.method, request.path)
         operation_id = match.operation.id if match else f"{request.method} {request.path}"
         segments = {index: name for name, index in match.segments.items()} if match else {}
         sent = Request(
@@ -108,7 +139,7 @@ class Replayer:
             operation_id=operation_id,
             origin=Origin(source="replay", parents=(exchange_id,), profile_version=self._version),
             intent=Intent(),
-            role=self._role(exchange),
+            role=self._role(exchange, operation_id),
             bindings=produced.bindings(sent, operation_id, segments),
             recorded_status=exchange.response.status,
             recorded_reason=reason_of(exchange.response),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from copy import copy
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -12,15 +13,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.random import Generator
 
-from premortem.domain.bodies import (
-    FORM,
-    general,
-    is_json,
-    leaves,
-    read_body,
-    text_of,
-    write_form,
-)
+from premortem.domain.bodies import FORM, is_json, text_of, write_form
 from premortem.domain.conform import Conformance, compiled, typed_form
 from premortem.domain.places import Place
 from premortem.domain.run import Case, Intent, Origin
@@ -29,9 +22,24 @@ from premortem.domain.tokens import holds_token
 from premortem.domain.traffic import Exchange, Field, OperationProfile, Pairs, Profile, Request
 from premortem.generate import fresh
 from premortem.generate.bindings import CONDITIONAL_HEADERS, sent_texts
-from premortem.generate.columns import leaf, pool
+from premortem.generate.columns import pool
+from premortem.generate.donors import borrowed, overlaid
 from premortem.generate.fresh import Draw
-from premortem.generate.starts import LINK_CONFIDENCE, Start, Starts
+from premortem.generate.kept import (
+    kept_values,
+    named_before,
+    presents_credentials,
+    reused_places,
+    state_limits,
+)
+from premortem.generate.naming import says_reference
+from premortem.generate.novel import Renewal, novel_places, renewal
+from premortem.generate.parts import MULTIPART, file_contents, write_multipart
+from premortem.generate.passing import REFUSED, passed_bodies, passing_fields
+from premortem.generate.payload import FORMS, recorded_value
+from premortem.generate.relate import places_of, related, ties_of
+from premortem.generate.sample_parameters import Member, drawn_pairs, parameter_draw
+from premortem.generate.starts import Start, Starts
 from premortem.generate.trees import Context, tree, value_draw
 
 ROWS_MAX = 1024
@@ -43,16 +51,11 @@ NEW_SHARE_MIN = 0.1
 CREATED = 201
 NEW_NAME_LENGTH = 40
 """Longest name that a PUT gives to what it makes."""
-NAME_LENGTH_MIN = 3
-"""Shorter texts are equal by chance."""
 VARYING_SHARE = 0.5
 """From this share of distinct values on, a header's value is made anew for every case."""
 
-_SCALARS = frozenset({"string", "integer", "number", "boolean", "null"})
 _REALISTIC = Intent()
 _encode = msgspec.json.Encoder().encode
-Member = tuple[str, Draw, float, Conformance | None]
-"""A query parameter or header: name, column, how often it is there, what it must satisfy."""
 
 
 class Recipe(Struct, frozen=True, kw_only=True):
@@ -71,6 +74,8 @@ class Recipe(Struct, frozen=True, kw_only=True):
     body_kept: bytes
     encode: Callable[[Any], bytes]
     is_valid: Callable[[Any], bool]
+    hollow: bool
+    """It presents secrets that are made up: good enough to be broken, but not realistic."""
 
 
 class Sampler:
@@ -83,7 +88,10 @@ class Sampler:
         seed: int,
         *,
         starts: Starts | None = None,
+        credentials: Collection[str] = (),
     ) -> None:
+        """CREDENTIALS: redaction tokens that are replaced by roles' real secrets when sent."""
+        self._credentials = credentials
         self._profile = profile
         self._seed = seed
         self._stream = 0
@@ -92,7 +100,8 @@ class Sampler:
         self._calls: dict[str, int] = {}
         self._given: dict[str, set[object]] = {}
         self._recipes: dict[str, Recipe | None] = {}
-        self._reused = _reused_places(profile)
+        self._passing: dict[str, tuple[Field, ...]] = {}
+        self._reused = reused_places(profile)
 
     def cases(self, operation_id: str, count: int) -> list[Case]:
         """COUNT distinct cases of OPERATION_ID, without their setup; fewer when there are no more.
@@ -101,7 +110,7 @@ class Sampler:
         start. Each call draws on.
         """
         recipe = self._recipe(operation_id)
-        if recipe is None or count <= 0:
+        if recipe is None or count <= 0 or (recipe.hollow and self._stream == 0):
             return []
         call = self._calls[operation_id] = self._calls.get(operation_id, -1) + 1
         rng = np.random.default_rng([self._seed, self._stream, self._order[operation_id], call])
@@ -115,12 +124,18 @@ class Sampler:
                 break
         return found
 
-    def apart(self) -> Sampler:
-        """A sampler that draws other cases, and shares what was worked out for drawing them."""
+    def apart(self, stream: int = 1) -> Sampler:
+        """A sampler that draws other cases, another STREAM of them, and shares what was worked
+        out for drawing them."""
         other = copy(self)
-        other._stream = self._stream + 1
+        other._stream = self._stream + stream
         other._calls, other._given = {}, {}
         return other
+
+    @property
+    def starts(self) -> Starts:
+        """Where cases start from, operation by operation."""
+        return self._starts
 
     def start(self, operation_id: str) -> Start | None:
         """Where cases of OPERATION_ID start from."""
@@ -137,9 +152,12 @@ class Sampler:
         conformance = compiled(operation.request_schema)
         query, query_kept = self._query(start)
         headers, headers_kept = self._headers(start)
-        form = request.media_type == FORM
         body: Draw | None = None
-        if request.body or not start.recorded:
+        hollow = start.hollow
+        if presents_credentials(operation):
+            signing = self._signing(operation)
+            body, hollow = pool(signing) if signing else None, not signing
+        if body is None and (request.body or not start.recorded):
             body = self._body(start, conformance)
         if body is None and not start.recorded and operation.request_schema:
             return None
@@ -158,25 +176,37 @@ class Sampler:
             named=_naming(start),
             body=body,
             body_kept=request.body,
-            encode=write_form if form else _encode,
+            encode=_encoding(request),
             is_valid=conformance.is_valid if conformance is not None else lambda _: True,
+            hollow=hollow,
         )
+
+    def _signing(self, operation: OperationProfile) -> list[tuple[Any, float]]:
+        """Recorded bodies whose secrets are those of configured roles."""
+        found: list[tuple[Any, float]] = []
+        for body in self.recorded_bodies(operation):
+            text = _encode(body).decode()
+            for token in self._credentials:
+                text = text.replace(token, "")
+            if not holds_token(text):
+                found.append((body, 1.0))
+        return found
 
     def _body(self, start: Start, conformance: Conformance | None) -> Draw | None:
         request, operation = start.final.request, start.operation
-        form = request.media_type == FORM
+        form = request.media_type in FORMS
         if not form and not is_json(request.media_type):
             return None
         shape = conformance.shape if conformance is not None else None
         try:
-            recorded = read_body(request)
+            recorded = recorded_value(request)
         except ValueError:
             return None
         bound = [b.place for b in start.final.bindings if b.place.part == "body"]
-        kept = _kept(recorded, [*bound, *_named_before(recorded, start, operation)])
+        kept = kept_values(recorded, [*bound, *named_before(recorded, start, operation)])
         if form and shape is not None and isinstance(recorded, dict):
             kept = {k: typed_form({k[0]: v}, shape)[k[0]] for k, v in kept.items()}
-        fields = [field for field in operation.fields if field.place.part == "body"]
+        fields = [f for f in self._fields(operation) if f.place.part == "body"]
         if start.recorded and not fields:
             return None
         context = Context(
@@ -184,13 +214,62 @@ class Sampler:
             recorded=recorded,
             needed=frozenset(at[: i + 1] for at in kept for i in range(len(at))),
             reused=self._reused.get(operation.id, frozenset()),
+            novel=self._novel(operation),
             secrets=request.method not in ("PATCH", "PUT"),
             invent=not start.recorded,
         )
-        return value_draw(tree(fields) if fields else None, shape, context)
+        draw = value_draw(tree(fields) if fields else None, shape, context)
+        if draw is None:
+            return None
+        if request.media_type == MULTIPART:
+            draw = overlaid(draw, self._files(operation, request))
+        if not start.recorded:
+            profile, exchanges = self._profile, self._starts.exchanges
+            maker = self._starts.maker(operation)
+            draw = overlaid(draw, borrowed(operation, profile, exchanges, maker))
+        ties = ties_of(
+            operation.rules,
+            operation.correlations,
+            limits=state_limits(operation, start, recorded),
+            bodies=self.recorded_bodies(operation),
+            fixed=frozenset(kept),
+            places=places_of(operation, shape),
+        )
+        return related(draw, ties)
+
+    def _files(self, operation: OperationProfile, own: Request) -> list[tuple[Any, Draw]]:
+        known = (self._starts.exchanges.get(i) for i in operation.exemplars)
+        passed = [e.request for e in known if e is not None and 0 < e.response.status < REFUSED]
+        files = file_contents([own, *passed])
+        return [((name,), pool([(text, 1.0) for text in files[name]])) for name in files]
+
+    def recorded_bodies(self, operation: OperationProfile) -> list[Any]:
+        """Different bodies of recorded requests that were answered 2xx."""
+        return passed_bodies(operation, self._starts.exchanges, again=False)
+
+    def _fields(self, operation: OperationProfile) -> tuple[Field, ...]:
+        if operation.id not in self._passing:
+            self._passing[operation.id] = passing_fields(operation, self._starts.exchanges)
+        return self._passing[operation.id]
+
+    def _novel(self, operation: OperationProfile) -> frozenset[tuple[str, ...]]:
+        reused = self._reused.get(operation.id, frozenset())
+        bodies = passed_bodies(operation, self._starts.exchanges)
+        return novel_places(operation, bodies, reused=reused)
+
+    def renewal(self, operation_id: str) -> Renewal:
+        """What gives requests that are made of one request of OPERATION_ID new names."""
+        start = self._starts.of(operation_id)
+        if start is None or not start.recorded:
+            return Renewal(draws=(), shape=None, seed=self._seed)
+        places = self._novel(start.operation)
+        bound = {b.place.tokens: None for b in start.final.bindings if b.place.part == "body"}
+        return renewal(start.operation, places, bound, self._seed + self._stream)
 
     def _query(self, start: Start) -> tuple[tuple[Member, ...], Pairs]:
         bound = {b.place.name for b in start.final.bindings if b.place.part == "query"}
+        # What is referred to has to be there: other values belong to other states.
+        bound |= {name for name, _ in start.final.request.query if says_reference(name)}
         kept = tuple(pair for pair in start.final.request.query if pair[0] in bound)
         return self._members(start, "query", lambda field: field.place.name not in bound), kept
 
@@ -217,8 +296,9 @@ class Sampler:
         operation = start.operation
         reused = self._reused.get(operation.id, frozenset())
         members: list[Member] = []
-        seen = {f.place.name: f for f in operation.fields if f.place.part == part and wanted(f)}
-        have = {f.place.name for f in operation.fields if f.place.part == part}
+        fields = [f for f in self._fields(operation) if f.place.part == part]
+        seen = {f.place.name: f for f in fields if wanted(f)}
+        have = {f.place.name for f in fields}
         demanded = [
             place.partition(":")[2] for place in operation.required if place.startswith(part)
         ]
@@ -226,13 +306,19 @@ class Sampler:
             place = f"{part}:{name}"
             conformance = compiled(operation.parameter_schemas.get(place, ""))
             field = seen.get(name)
-            draw = _parameter(field, conformance, reused=(part, name) in reused)
+            draw = parameter_draw(field, conformance, reused=(part, name) in reused)
             if draw is None:
                 continue
             always = field is None or place in operation.required
             presence = 1.0 if always or field is None else field.presence
             members.append((name, draw, presence, conformance))
         return tuple(members)
+
+
+def _encoding(request: Request) -> Callable[[Any], bytes]:
+    if request.media_type == MULTIPART:
+        return partial(write_multipart, like=request, new_names=True)
+    return write_form if request.media_type == FORM else _encode
 
 
 def _naming(start: Start) -> Draw | None:
@@ -255,70 +341,6 @@ def _naming(start: Start) -> Draw | None:
     return fresh.like(values, fields[0].format if fields else "", 1, NEW_NAME_LENGTH)
 
 
-def _parameter(
-    field: Field | None, conformance: Conformance | None, *, reused: bool
-) -> Draw | None:
-    """The column of a query parameter or header: scalars, else recorded texts that can be read
-    as something valid (arrays and objects in one of their styles), else what is declared."""
-    shape = conformance.shape if conformance is not None else None
-    # `null` has no text: a parameter that may be nothing else but an array or object is not null.
-    empty = shape is not None and shape.types & _SCALARS == {"null"}
-    scalar = None if empty else leaf(field, shape, reused=reused)
-    if scalar is not None or conformance is None:
-        return scalar
-    recorded = [(text_of(msgspec.json.decode(v)), n) for v, n in field.values] if field else []
-    known = [(text, float(n)) for text, n in recorded if conformance.reads_valid([text])]
-    return pool(known) if known else value_draw(None, shape, Context())
-
-
-def _reused_places(profile: Profile) -> dict[str, frozenset[tuple[str, ...]]]:
-    """Operation -> body pointers and (part, name) of values that links lead to."""
-    found: dict[str, set[tuple[str, ...]]] = {}
-    for link in profile.links:
-        if link.confidence < LINK_CONFIDENCE:
-            continue
-        place = link.place
-        key = place.tokens if place.part == "body" else (place.part, place.name)
-        found.setdefault(link.consumer, set()).add(key)
-    return {consumer: frozenset(keys) for consumer, keys in found.items()}
-
-
-def _kept(body: Any, places: Iterable[Place]) -> dict[tuple[str, ...], Any]:
-    """What of BODY stays as recorded because the values at PLACES must.
-
-    Inside an array the whole array stays: its other items may not be there otherwise.
-    """
-    kept: dict[tuple[str, ...], Any] = {}
-    for place in places:
-        value = body
-        at: tuple[str, ...] = ()
-        for token in place.tokens:
-            if not isinstance(value, dict) or token not in value:
-                break
-            value, at = value[token], (*at, token)
-        kept[at] = value
-    return {
-        at: value for at, value in kept.items() if not any(at[:i] in kept for i in range(len(at)))
-    }
-
-
-def _named_before(body: Any, start: Start, operation: OperationProfile) -> Iterator[Place]:
-    """Places of BODY that name what the setup made under a name of the client's choice."""
-    if not start.setup:
-        return
-    known = {text for case in start.setup for text in sent_texts(case.request)}
-    closed = {f.place.tokens for f in operation.fields if f.enumeration}
-    for place, value in leaves(body):
-        named = isinstance(value, str) and len(value) >= NAME_LENGTH_MIN and " " not in value
-        if (
-            named
-            and value in known
-            and not holds_token(value)
-            and general(place).tokens not in closed
-        ):
-            yield place
-
-
 def _varies(field: Field) -> bool:
     return field.seen > 1 and field.distinct >= VARYING_SHARE * field.seen
 
@@ -338,8 +360,8 @@ def _draw(recipe: Recipe, rng: Generator, rows: int, given: set[object], found: 
     if not (recipe.query or recipe.headers or recipe.named or len(recipe.start.paths) > 1):
         _with_bodies(recipe, bodies, given, found)
         return
-    queries = _parameters(recipe.query, recipe.query_kept, rng, rows)
-    headers = _parameters(recipe.headers, recipe.headers_kept, rng, rows)
+    queries = drawn_pairs(recipe.query, recipe.query_kept, rng, rows)
+    headers = drawn_pairs(recipe.headers, recipe.headers_kept, rng, rows)
     paths = _paths(recipe, rng, rows)
     for body, query, header, (path, role) in zip(bodies, queries, headers, paths, strict=True):
         if body is None or query is None or header is None:
@@ -420,41 +442,3 @@ def _bodies(recipe: Recipe, rng: Generator, rows: int) -> list[bytes | None]:
         return [recipe.body_kept] * rows
     encode, is_valid = recipe.encode, recipe.is_valid
     return [encode(v) if is_valid(v) else None for v in recipe.body(rng, rows)]
-
-
-def _satisfies(conformance: Conformance | None) -> Callable[[Any], bool] | None:
-    """Whether a drawn value is valid, as itself or as the text it is sent as."""
-    if conformance is None:
-        return None
-    return lambda v: (
-        conformance.is_valid(v) or (isinstance(v, str) and conformance.reads_valid([v]))
-    )
-
-
-def _parameters(
-    members: tuple[Member, ...], kept: Pairs, rng: Generator, rows: int
-) -> Iterator[Pairs | None]:
-    """KEPT and drawn pairs, row by row; None where a parameter came out invalid."""
-    if not members:
-        for _ in range(rows):
-            yield kept
-        return
-    columns = [draw(rng, rows) for _, draw, _, _ in members]
-    there = [rng.random(rows) < share for _, _, share, _ in members]
-    names = [name for name, *_ in members]
-    checks = [_satisfies(c) for *_, c in members]
-    for row in range(rows):
-        pairs = list(kept)
-        for name, column, present, valid in zip(names, columns, there, checks, strict=True):
-            if not present[row]:
-                continue
-            value = column[row]
-            if valid is not None and not valid(value):
-                pairs = []
-                break
-            values = value if isinstance(value, list) else [value]
-            pairs += [(name, text_of(item)) for item in values if item is not None]
-        else:
-            yield tuple(pairs)
-            continue
-        yield None

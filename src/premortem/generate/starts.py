@@ -4,13 +4,27 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
+import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
-from premortem.domain.bodies import FORM
-from premortem.domain.run import Binding, Case, Origin
+from premortem.domain.bodies import FORM, at, read_body, text_of
+from premortem.domain.places import Place, body_place
+from premortem.domain.run import SAFE_METHODS, Binding, Case, Origin
 from premortem.domain.template import encode_segment, split_path, split_template
-from premortem.domain.traffic import Exchange, OperationProfile, Profile, Recipe, Request
+from premortem.domain.traffic import (
+    Exchange,
+    Link,
+    OperationProfile,
+    Profile,
+    Recipe,
+    Request,
+    Response,
+)
+from premortem.generate.donors import Maker, maker_of
+from premortem.generate.references import name_of, needed_references, producers, skeleton
 from premortem.generate.replay import UNKNOWN, Replayer, recipe_cases
 
 LINK_CONFIDENCE = 0.5
@@ -30,6 +44,9 @@ class Start(Struct, frozen=True, kw_only=True):
     """(path, role) pairs that production used and that may stand in `final`; never empty."""
     recorded: bool = True
     """False: the operation is only in the specification, and `final` was made up."""
+    hollow: bool = False
+    """It has to name something that is there, and nothing recorded tells what: good enough to be
+    broken, but nothing realistic starts here."""
 
 
 class Starts:
@@ -41,6 +58,8 @@ class Starts:
         self.replayer = Replayer(profile)
         self._operations = {o.id: o for o in profile.operations}
         self._found: dict[str, Start | None] = {}
+        self._producers: Mapping[str, Link] | None = None
+        self._makers: Mapping[str, str] | None = None
         self._linked = {
             (link.consumer, link.place.name)
             for link in profile.links
@@ -55,6 +74,10 @@ class Starts:
             self._found[operation_id] = None  # who looks for a donor must not come back here
             self._found[operation_id] = self._find(operation) if operation is not None else None
         return self._found[operation_id]
+
+    def maker(self, operation: OperationProfile) -> Maker | None:
+        """The recorded PUT that makes what OPERATION, a POST nobody used, would make."""
+        return maker_of(operation, self.profile, self.exchanges)
 
     def refusals(self, operation: OperationProfile) -> Iterator[tuple[Case, ...]]:
         """Recorded ways to have OPERATION refused (4xx), each with its setup."""
@@ -72,16 +95,33 @@ class Starts:
                     continue
                 cases = recipe_cases(recipe, self.exchanges, self.profile, replayer=replayer)
                 if cases:
-                    return self._start(operation, cases)
+                    return self._start(operation, self._founded(cases, replayer))
         for replayer in (self.replayer, stand_in):
             for exchange_id in operation.exemplars:
                 if exchange_id in self.exchanges:
                     cases = replayer.cases([(exchange_id, self.exchanges[exchange_id])])
                     if cases and cases[0].role != UNKNOWN:
-                        return self._start(operation, cases)
+                        return self._start(operation, self._founded(cases, replayer))
         return self._declared(operation)
 
+    def _founded(self, cases: tuple[Case, ...], replayer: Replayer) -> tuple[Case, ...]:
+        """CASES behind the requests that made what the path of a lonely one goes through."""
+        if len(cases) > 1:
+            return cases
+        made = self._made_above(cases[0].request.path)
+        ids = [*made, *cases[0].origin.parents[:1]]
+        if not made or any(i not in self.exchanges for i in ids):
+            return cases
+        all_ = replayer.cases([(i, self.exchanges[i]) for i in ids])
+        if len(all_) != len(ids):
+            return cases
+        return (*(replace(case, setup=True) for case in all_[:-1]), all_[-1])
+
     def _role_of(self, operation: OperationProfile) -> str:
+        maker = self.maker(operation)
+        if maker is not None:
+            # Whoever made such things by name may be nobody at all: that is how accounts begin.
+            return _best_role([maker.operation.roles])
         if operation.roles and not operation.secured:
             return _best_role([operation.roles])
         # Documents often forget to say that credentials are needed; too many rarely hurt.
@@ -105,10 +145,20 @@ class Starts:
     def _other_paths(self, operation: OperationProfile, final: Case) -> Iterator[tuple[str, str]]:
         for exchange_id in operation.exemplars:
             exchange = self.exchanges.get(exchange_id)
-            if exchange is None or exchange.response.status >= 400:
+            if exchange is None or not 0 < exchange.response.status < 400:
+                continue
+            if self._made_above(exchange.request.path):
                 continue
             role = exchange.tags.role
             yield exchange.request.path, final.role if role == UNKNOWN else role
+
+    def _made_above(self, path: str) -> Iterable[str]:
+        """Ids of the recorded exchanges that made what PATH goes through, outermost first."""
+        if self._makers is None:
+            self._makers = _makers(self.exchanges)
+        segments = path.strip("/").split("/")
+        heads = ("/" + "/".join(segments[:end]) for end in range(1, len(segments)))
+        return [self._makers[head] for head in heads if head in self._makers]
 
     def _declared(self, operation: OperationProfile) -> Start | None:
         """A start for an operation nobody used: on the path of one that somebody did."""
@@ -134,6 +184,9 @@ class Starts:
                 if b.place.part == "path" and int(b.place.name) <= last
             )
             role = donor.final.role
+            if operation.operation.method not in SAFE_METHODS:
+                path = "/" + "/".join(map(encode_segment, head))
+                role = _makers_role(donor, path) or role
         path = "/" + "/".join(encode_segment(s) for s in (*head, *segments[last + 1 :]))
         headers = [("accept", "application/json")]
         if operation.request_schema:
@@ -147,9 +200,63 @@ class Starts:
             role=role,
             bindings=bindings,
         )
-        return Start(
+        start = Start(
             operation=operation, setup=setup, final=case, paths=((path, role),), recorded=False
         )
+        return self._referring(start)
+
+    def _referring(self, start: Start) -> Start:
+        """START with live values, or else recorded ones, for what it has to refer to."""
+        values: dict[Place, Any] = {}
+        query: list[tuple[str, str]] = []
+        for place in needed_references(start.operation):
+            brought = self._brought(start, place)
+            if brought is None:
+                return replace(start, hollow=True)
+            start, value = brought
+            if place.part == "query":
+                query.append((place.name, text_of(value)))
+            else:
+                values[place] = value
+        if not values and not query:
+            return start
+        request = start.final.request
+        body = msgspec.json.encode(skeleton(values)) if values else request.body
+        request = replace(request, body=body, query=(*request.query, *query))
+        return replace(start, final=replace(start.final, request=request))
+
+    def _brought(self, start: Start, place: Place) -> tuple[Start, Any] | None:
+        """START behind a request whose answer brings a value for PLACE, and that value."""
+        if self._producers is None:
+            self._producers = producers(self.profile)
+        link = self._producers.get(name_of(place))
+        made = self.of(link.producer) if link is not None else None
+        if link is None or made is None or not made.recorded:
+            return None
+        select = link.select
+        if select.part == "body":
+            select = body_place(*("0" if t == "*" else t for t in select.tokens))
+        answer = self.exchanges[made.final.origin.parents[0]].response
+        value = _value_at(answer, select)
+        if value is None or isinstance(value, dict | list):
+            return None
+        step = next((i for i, c in enumerate(start.setup) if c.request == made.final.request), -1)
+        setup = start.setup
+        if step < 0:
+            before = len(setup)
+            moved = [
+                replace(
+                    c,
+                    bindings=tuple(replace(b, step=b.step + before) for b in c.bindings),
+                    setup=True,
+                )
+                for c in (*made.setup, made.final)
+            ]
+            setup = (*setup, *moved)
+            step = len(setup) - 1
+        binding = Binding(step=step, select=select, place=place, recorded=text_of(value))
+        final = replace(start.final, bindings=(*start.final.bindings, binding))
+        return replace(start, setup=setup, final=final), value
 
     def _donor(self, head: tuple[str, ...]) -> Start | None:
         """The start of a used operation whose path begins like HEAD; reading ones first."""
@@ -165,6 +272,35 @@ class Starts:
             if start is not None and start.recorded:
                 return start
         return None
+
+
+def _value_at(answer: Response, select: Place) -> Any:
+    if select.part != "body":
+        return answer.header(select.name)
+    try:
+        return at(read_body(answer), select.tokens)
+    except (ValueError, LookupError, TypeError):
+        return None
+
+
+def _makers_role(start: Start, path: str) -> str:
+    """Who made what PATH goes through, as far as START's setup tells: whoever made it may mostly
+    change it."""
+    made = [c for c in start.setup if c.request.method in ("PUT", "POST")]
+    above = [c for c in made if (path + "/").startswith(c.request.path.rstrip("/") + "/")]
+    nearest = max(above, key=lambda c: len(c.request.path), default=made[-1] if made else None)
+    return nearest.role if nearest is not None else ""
+
+
+def _makers(exchanges: Mapping[str, Exchange]) -> dict[str, str]:
+    """Path -> id of the first recorded exchange that made what it names, under a name of the
+    client's choice (RFC 9110, 9.3.4)."""
+    found: dict[str, str] = {}
+    for exchange_id in sorted(exchanges, key=lambda i: exchanges[i].started_at):
+        exchange = exchanges[exchange_id]
+        if exchange.request.method == "PUT" and exchange.response.status in (200, 201, 204):
+            found.setdefault(exchange.request.path.rstrip("/"), exchange_id)
+    return found
 
 
 def _preference(recipe: Recipe) -> tuple[int, int]:

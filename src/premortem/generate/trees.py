@@ -13,7 +13,9 @@ from numpy.random import Generator
 from premortem.domain.shape import Shape
 from premortem.domain.traffic import Field
 from premortem.generate.columns import constant, leaf, mixed
+from premortem.generate.filler import read_only
 from premortem.generate.fresh import Draw
+from premortem.generate.naming import says_reference
 
 ITEMS_MAX = 20
 """Items of one drawn array, whatever production sent."""
@@ -47,6 +49,8 @@ class Context(Struct, frozen=True, kw_only=True):
     """Values that stay as they are, by concrete pointer: a binding replaces them when sent."""
     reused: frozenset[tuple[str, ...]] = frozenset()
     """Pointers (`*` for items) of values that name existing things."""
+    novel: frozenset[tuple[str, ...]] = frozenset()
+    """Pointers of texts that name what is made: never one that was there before."""
     recorded: Any = None
     """A recorded value of the same place: maps, whose keys are data, are taken from it."""
     needed: frozenset[tuple[str, ...]] = frozenset()
@@ -101,7 +105,9 @@ def value_draw(
     if scalars or not kinds:
         field = node.field if node is not None else None
         generic = tuple("*" if token.isdigit() else token for token in at)
-        column = leaf(field, shape, reused=generic in context.reused)
+        column = leaf(
+            field, shape, reused=generic in context.reused, novel=generic in context.novel
+        )
         if column is not None:
             draws.append((column, scalars or 1.0))
     if not draws:
@@ -140,7 +146,11 @@ def _object(
         if inner is None and shape is not None and shape.closed:
             continue
         must = name in required or (*at, name) in context.needed
+        if child is None and not must and (read_only(inner) or says_reference(name)):
+            continue
         if not must and not _wanted(child, context):
+            continue
+        if not must and _dangling(context, (*at, name)):
             continue
         presence = 1.0 if must else OPTIONAL_SHARE
         if child is not None and not must:
@@ -150,7 +160,24 @@ def _object(
             dense.append((name, made, presence))
         elif must:
             return None
-    return object_draw(dense)
+    return object_draw(dense) if at else never_empty(dense)
+
+
+def never_empty(members: Sequence[tuple[str, Draw, float]]) -> Draw:
+    """Objects of MEMBERS that have at least one: a whole body says something."""
+    draw = object_draw(members)
+    if not members or any(share >= 1 for _, _, share in members):
+        return draw
+    name, column, _ = max(members, key=lambda member: member[2])
+
+    def filled(rng: Generator, rows: int) -> list[Any]:
+        out = draw(rng, rows)
+        empty = [row for row in out if not row]
+        for row, value in zip(empty, column(rng, len(empty)), strict=True):
+            row[name] = value
+        return out
+
+    return filled
 
 
 def _was_sent(node: Node | None, way: Shape) -> bool:
@@ -177,6 +204,13 @@ def _wanted(child: Node | None, context: Context) -> bool:
     if child is None:
         return context.invent
     return context.secrets or child.field is None or not child.field.redacted
+
+
+def _dangling(context: Context, at: tuple[str, ...]) -> bool:
+    """Whether what stands AT names something that is there, but nothing here brought it about."""
+    if at not in context.reused or not isinstance(context.recorded, dict):
+        return False
+    return at[-1] not in _recorded(context.recorded, at[:-1])
 
 
 def _recorded(value: Any, path: tuple[str, ...]) -> dict[str, Any]:

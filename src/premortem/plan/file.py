@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import get_args
@@ -11,11 +10,15 @@ import msgspec
 
 from premortem.domain.run import Plan, SourceName
 from premortem.errors import ConfigError
+from premortem.plan.context_file import context_lines
+from premortem.plan.toml import toml_text
 
 PLANNED_MAX = 100_000_000
 """Requests of one plan."""
 IN_FLIGHT_MAX = 4096
 SEED_MAX = 2**32 - 1
+GENERATING = tuple(name for name in get_args(SourceName) if name not in ("replay", "scenario"))
+"""Sources that make new cases."""
 
 _COMMENTS = {
     "name": "How the run is called in reports.",
@@ -25,13 +28,16 @@ _COMMENTS = {
     "duration_s": "Seconds. Rate x duration requests are planned ...",
     "requests_max": "... or this many, if that is less. 0: no such limit.",
     "operations": 'Only these operations, like ["POST /invoices"]. Empty: all.',
+    "exclude_operations": "None of these: never sent, not even because another one needs it.",
     "seed": "The same seed makes the same cases.",
     "in_flight_max": "Requests under way at once; further ones wait, and their wait is measured.",
     "timeout_s": "Seconds within which an answer has to be complete.",
     "safe_methods_only": "Only GET, HEAD, OPTIONS and TRACE: for a target that is not disposable.",
     "checks_off": 'Checks that are left out, like ["response_shape"].',
     "sources": "How the generated part is made: weights, not percentages. sample: valid requests\n"
-    "# drawn like production's; mutate: requests that break one constraint each.",
+    "# drawn like production's; schema: limits of the schema, and each constraint broken alone;\n"
+    "# mutate: recorded requests changed, in their values, structure, headers and order;\n"
+    "# llm: valid requests whose free values a language model makes up.",
 }
 
 
@@ -79,10 +85,9 @@ def check_plan(plan: Plan, *, where: str) -> None:
             f"{where}: `rate_per_second` x `duration_s` makes {planned} requests; it must be "
             f"between 1 and {PLANNED_MAX}"
         )
-    known = get_args(SourceName)
     for name, weight in plan.sources.items():
-        if name not in known or name in ("replay", "scenario"):
-            refuse("sources", f"{name!r} does not generate; there are sample and mutate")
+        if name not in GENERATING:
+            refuse("sources", f"{name!r} does not generate; there are {', '.join(GENERATING)}")
         if weight < 0:
             refuse("sources", f"the weight of {name} is below 0")
     if plan.planned_dynamic and not sum(plan.sources.values()):
@@ -96,22 +101,12 @@ def write_plan(plan: Plan, path: Path) -> None:
     for key, comment in _COMMENTS.items():
         if key == "sources":
             continue
-        lines += [f"# {comment}", f"{key} = {_toml(getattr(plan, key))}", ""]
+        lines += [f"# {comment}", f"{key} = {toml_text(getattr(plan, key))}", ""]
     lines += [f"# {_COMMENTS['sources']}", "[sources]"]
     lines += [f"{name} = {weight}" for name, weight in plan.sources.items()]
+    lines += ["", *context_lines(plan.context)]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"cannot write the plan {path}: {error.strerror}") from None
-
-
-def _toml(value: object) -> str:
-    """VALUE as TOML: its strings are JSON's, but for DEL."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    if isinstance(value, tuple):
-        return "[" + ", ".join(_toml(item) for item in value) + "]"
-    return repr(value)

@@ -66,6 +66,14 @@ def arrange(
     if plan.safe_methods_only:
         production = [s for s in map(safe_part, production) if s.cases]
         dynamic = [s for s in map(safe_part, dynamic) if s.cases]
+    if plan.exclude_operations:
+        excluded = frozenset(plan.exclude_operations)
+
+        def allowed(case: Case) -> bool:
+            return case.operation_id not in excluded
+
+        production = [s for s in (part(s, allowed) for s in production) if s.cases]
+        dynamic = [s for s in (part(s, allowed) for s in dynamic) if s.cases]
     if plan.operations:
         production = [s for s in (_wanted(s, plan.operations) for s in production) if s.cases]
     planned = plan.planned
@@ -90,10 +98,15 @@ def arrange(
 
 def safe_part(sequence: Sequence) -> Sequence:
     """SEQUENCE without unsafe methods, and without what needs an answer to one of those."""
+    return part(sequence, lambda case: case.request.method in SAFE_METHODS)
+
+
+def part(sequence: Sequence, keep: Callable[[Case], bool]) -> Sequence:
+    """The cases of SEQUENCE to KEEP, without those that need an answer to one left out."""
     kept: dict[int, int] = {}
     cases: list[Case] = []
     for index, case in enumerate(sequence.cases):
-        if case.request.method not in SAFE_METHODS:
+        if not keep(case):
             continue
         if not all(binding.step in kept for binding in case.bindings):
             continue

@@ -38,6 +38,9 @@ SILENT_MAX = 200
 """Cases without any answer in a row after which the target counts as gone and the run stops."""
 COLLECT_AFTER = 20_000
 """New objects before the garbage collector looks at them during a run; Python's default is 700."""
+ACCEPTED = 202
+ACCEPTED_REST_S = 1.0
+"""After an answer 202 its sequence rests: what it asked for is not done yet (RFC 9110, 15.3.3)."""
 PAUSE_STATUSES = frozenset({429, 503})
 
 Check = Callable[[Case, Sent], tuple[Verdict, ...]]
@@ -82,6 +85,7 @@ class Pacer:
         self._outbox = outbox
         self._stop = stop
         self._ready: deque[_Course] = deque()
+        self._resting = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._starved = False
@@ -131,7 +135,7 @@ class Pacer:
             task = self._loop.create_task(self._work(*due))
             self._tasks.add(task)
             task.add_done_callback(self._ended)
-        nothing_left = self._exhausted and not self._ready
+        nothing_left = self._exhausted and not self._ready and not self._resting
         if not self._tasks and (self._stopping_since or nothing_left):
             self._finish()
 
@@ -204,10 +208,23 @@ class Pacer:
         course.answers.append(sent.response if course.position in course.needed else None)
         course.position += 1
         if course.position < len(course.cases):
-            self._ready.append(course)
-            if self._starved:
-                self._next_at = max(self._next_at, self._now())
-                self._starved = False
+            if sent.response is not None and sent.response.status == ACCEPTED:
+                self._resting += 1
+                self._loop.call_later(ACCEPTED_REST_S, self._rested, course)
+            else:
+                self._go_on(course)
+
+    def _go_on(self, course: _Course) -> None:
+        self._ready.append(course)
+        if self._starved:
+            self._next_at = max(self._next_at, self._now())
+            self._starved = False
+
+    def _rested(self, course: _Course) -> None:
+        self._resting -= 1
+        if not self._finished.done():
+            self._go_on(course)
+            self._pump()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -61,12 +61,15 @@ class Validator:
         target: TargetConfig,
         origins: Collection[str] = (),
         identities: Collection[str] = (),
+        credentials: Collection[str] = (),
     ) -> None:
         """ORIGINS: further `scheme://host[:port]` that cases may name beside the target's.
 
         IDENTITIES: names that configured roles sign in with; generated cases leave those
-        accounts as they are.
+        accounts as they are. CREDENTIALS: redaction tokens that stand for secrets of configured
+        roles, and are replaced by those when a case is sent.
         """
+        self._credentials = tuple(credentials)
         self._identities = frozenset(identities)
         self._accounts = frozenset(_account_collections(profile, self._identities))
         self._operations = {o.id: o for o in profile.operations}
@@ -83,7 +86,7 @@ class Validator:
             ("safety", self._safety),
             ("shape", self._shape),
             ("links", self._links),
-            ("redaction", _redaction),
+            ("redaction", self._redaction),
         )
 
     def validate(self, case: Case, earlier_ids: Collection[str]) -> Rejection | None:
@@ -186,6 +189,22 @@ class Validator:
                 return f"path parameter {name} comes from an earlier answer, but nothing binds it"
         return ""
 
+    def _redaction(self, case: Case) -> str:
+        if case.intent.kind != "realistic" or case.origin.source == "replay":
+            return ""
+        request = case.request
+        replaced = [b.recorded for b in case.bindings if holds_token(b.recorded)]
+        replaced += self._credentials
+        if _holds_token(request.path, replaced):
+            return "a redaction token stands in the path"
+        for part, pairs in (("query", request.query), ("header", request.headers)):
+            for name, value in pairs:
+                if _holds_token(value, replaced):
+                    return f"a redaction token stands in {part}:{name}"
+        if _holds_token(request.body.decode("utf-8", "replace"), replaced):
+            return "a redaction token stands in the body"
+        return ""
+
 
 def _origin(url: str) -> str:
     parts = urlsplit(url)
@@ -257,22 +276,6 @@ def _syntax(case: Case) -> str:
         except ValueError:
             return "" if malformed else "the body says JSON, but is none"
         return "it should be malformed, but is JSON" if malformed else ""
-    return ""
-
-
-def _redaction(case: Case) -> str:
-    if case.intent.kind != "realistic" or case.origin.source == "replay":
-        return ""
-    request = case.request
-    replaced = [b.recorded for b in case.bindings if holds_token(b.recorded)]
-    if _holds_token(request.path, replaced):
-        return "a redaction token stands in the path"
-    for part, pairs in (("query", request.query), ("header", request.headers)):
-        for name, value in pairs:
-            if _holds_token(value, replaced):
-                return f"a redaction token stands in {part}:{name}"
-    if _holds_token(request.body.decode("utf-8", "replace"), replaced):
-        return "a redaction token stands in the body"
     return ""
 
 

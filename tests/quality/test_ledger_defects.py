@@ -1,0 +1,79 @@
+"""How many of the ledger's thirty defects a plan finds today, each attributed: counted, no goal."""
+
+from __future__ import annotations
+
+import re
+import threading
+
+import pytest
+
+from premortem import pipeline
+from premortem.domain.run import Finding, Plan
+from tests.pipeline.conftest import Project, project  # noqa: F401 - a fixture
+from tests.shared import ROOT
+
+RATE = 250.0
+TOGETHER = "several at once"
+ROW = re.compile(r"^\| (L\d\d) \| ([a-z ]+) \|", re.MULTILINE)
+
+pytestmark = pytest.mark.quality
+
+
+def classes() -> dict[str, str]:
+    """Defect id -> class, as the table says."""
+    return dict(ROW.findall((ROOT / "examples" / "ledger" / "DEFECTS.md").read_text()))
+
+
+def run(project: Project, requests: int) -> tuple[Finding, ...]:  # noqa: F811
+    plan = Plan(rate_per_second=RATE, duration_s=120.0, requests_max=requests, seed=1)
+    with project.opened() as store:
+        prepared = pipeline.prepare(plan, config=project.config, store=store)
+        events = list(
+            pipeline.execute(prepared, config=project.config, store=store, stop=threading.Event())
+        )
+    reported = events[-1]
+    assert isinstance(reported, pipeline.Reported)
+    return reported.findings
+
+
+def attributed(project: Project, findings: tuple[Finding, ...]) -> dict[str, list[Finding]]:  # noqa: F811
+    """Defect -> findings that fail again with it alone; under "" those that do with none.
+
+    What fails with none on is false and shows no defect, so it counts under "" only. What takes
+    several defects at once stands under TOGETHER and counts for none of them.
+    """
+    by_defect: dict[str, list[Finding]] = {}
+    settings = {"": (), **{d: (d,) for d in classes()}, TOGETHER: tuple(classes())}
+    with project.opened() as store:
+        for name, defects in settings.items():
+            project.switch(*defects)
+            settled = by_defect.get("", [])
+            if name == TOGETHER:
+                settled = [finding for found in by_defect.values() for finding in found]
+            asked = [f for f in findings if f not in settled]
+            again = pipeline.replay_findings(asked, config=project.config, store=store)
+            for finding, failed in zip(asked, again, strict=True):
+                if failed:
+                    by_defect.setdefault(name, []).append(finding)
+    project.switch()
+    return by_defect
+
+
+@pytest.mark.parametrize("requests", [2_000, 6_000])
+def test_how_many_defects_are_found_and_attributed(project, requests):  # noqa: F811
+    project.switch(*classes())
+    findings = run(project, requests)
+    by_defect = attributed(project, findings)
+    explained = {finding.id for found in by_defect.values() for finding in found}
+    found = sorted(defect for defect in by_defect if defect and defect != TOGETHER)
+    by_class: dict[str, str] = {}
+    for name in dict.fromkeys(classes().values()):
+        all_of = [defect for defect, kind in classes().items() if kind == name]
+        by_class[name] = f"{len([d for d in all_of if d in found])} of {len(all_of)}"
+    print(f"\n{requests} requests: {len(found)} of {len(classes())} found: {' '.join(found)}")
+    print(f"by class: {by_class}")
+    print(f"{TOGETHER}: {[f.title for f in by_defect.get(TOGETHER, [])]}")
+    print(f"false: {[f.title for f in by_defect.get('', [])]}")
+    print(f"unexplained: {[f.title for f in findings if f.id not in explained]}")
+    assert found, "nothing at all is found"
+    assert "" not in by_defect, "a finding that the correct service shows, too, is a false one"
