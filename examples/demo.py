@@ -1,7 +1,7 @@
 """`make demo`: the whole road on the sample service, by the commands a user would type.
 
 Production is a correct ledger, driven by its own client. The release under test is the same
-ledger with its ten documented defects switched on: what broke is what the plan has to find.
+ledger with its thirty documented defects switched on: what broke is what the plan has to find.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def main() -> None:
     premortem("learn", environment=environment)
     premortem("profile", environment=environment)
 
-    say("3. The next release is up, and something is wrong with it (ten defects, DEFECTS.md)")
+    say("3. The next release is up, and something is wrong with it (thirty defects, DEFECTS.md)")
     with ledger(port, environment, LEDGER_DEFECTS="all"):
         plan = ["plan", "build", "--dynamic", "40%", "--rate", "100/s", "--duration", "20s"]
         premortem(*plan, "--out", "plan.toml", environment=environment)

@@ -112,6 +112,9 @@ class Ledger:
         answer = self.http.post("/_test/defects", json={"on": list(defects)})
         assert answer.json() == {"on": sorted(defects)}
 
+    def forget(self) -> None:
+        assert self.http.post("/_test/reset").status_code == 200
+
     def draft(self, amount: float = 100) -> str:
         return self.made("/invoices", invoice(amount=amount))
 
@@ -128,6 +131,31 @@ class Ledger:
     def payment(self, amount: float = 100) -> str:
         path = f"/invoices/{self.approved(amount)}/payments"
         return self.made(path, {"amount": amount, "method": "card"})
+
+    def customer(self, **changes) -> str:
+        return self.made("/customers", customer(**changes))
+
+    def wish(self, payment_id: str, amount: float = 10, role: str = "SupportAgent") -> str:
+        body = {"amount": amount, "reason": f"wish of {role}"}
+        answer = self.call(role, "POST", f"/payments/{payment_id}/refund-requests", body)
+        assert answer.status_code == 201, answer.text
+        return answer.json()["id"]
+
+    def granted(self, payment_id: str, amount: float = 10) -> str:
+        request_id = self.wish(payment_id, amount)
+        assert self.post("CFO", f"/refund-requests/{request_id}/approve").status_code == 200
+        return request_id
+
+    def locked(self, amount: float = 100) -> str:
+        invoice_id = self.approved(amount)
+        assert self.post("CFO", f"/invoices/{invoice_id}/lock").status_code == 200
+        return invoice_id
+
+    def post(self, role: str, path: str, json=None, **more) -> httpx.Response:
+        return self.call(role, "POST", path, json, **more)
+
+    def get(self, role: str, path: str, **more) -> httpx.Response:
+        return self.call(role, "GET", path, **more)
 
     def approve(self, role: str, invoice_id: str) -> httpx.Response:
         return self.call(role, "POST", f"/invoices/{invoice_id}/approve")
@@ -154,6 +182,10 @@ def invoice(**changes) -> dict:
     return {**body, **changes}
 
 
+def customer(**changes) -> dict:
+    return {"name": "Łódź", "email": "office@lodz.example", **changes}
+
+
 def refused(answer: httpx.Response) -> tuple[int, str]:
     assert set(answer.json()) == {"error", "message"}
     return answer.status_code, answer.json()["error"]
@@ -164,5 +196,5 @@ def ledger(http, tokens) -> Ledger:
     """An empty, correct ledger."""
     ledger = Ledger(http, tokens)
     ledger.switch()
-    assert http.post("/_test/reset").status_code == 200
+    ledger.forget()
     return ledger

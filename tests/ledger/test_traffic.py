@@ -16,7 +16,7 @@ import pytest
 
 from tests.ledger.conftest import FOLDER, environment
 
-REQUESTS = 600
+REQUESTS = 2_000
 
 
 def record(base: str, path, requests: int = REQUESTS, seed: int = 7) -> list[dict]:
@@ -69,6 +69,9 @@ def test_every_answer_keeps_to_the_document(document, entries):
         answers = declared(document, entry)["responses"]
         status = str(entry["response"]["status"])
         assert status in answers, entry["response"]
+        if status == "204":
+            assert "content" not in answers[status]
+            continue
         content = answers[status]["content"]["application/json"]
         value = json.loads(entry["response"]["content"]["text"])
         assert not breaks(document, content["schema"], value)
@@ -98,7 +101,7 @@ def test_every_operation_is_called_and_few_requests_are_refused(document, entrie
     }
     assert called == everything
     statuses = Counter(entry["response"]["status"] for entry in entries)
-    assert {200, 201, 401, 403, 404, 409, 422} == set(statuses)
+    assert {200, 201, 204, 401, 403, 404, 409, 412, 422} == set(statuses)
     refused = sum(count for status, count in statuses.items() if status >= 400)
     assert 0.04 < refused / REQUESTS < 0.1
 
@@ -112,7 +115,7 @@ def test_sessions_are_told_apart_and_mixed(entries):
         traces.append(re.fullmatch(r"00-(\w{32})-\w{16}-01", headers["traceparent"])[1])
     assert len(set(traces)) > REQUESTS / 20
     changes = sum(one != other for one, other in pairwise(traces))
-    assert changes > REQUESTS / 2
+    assert changes > REQUESTS / 4
 
 
 def test_the_same_seed_asks_the_same_of_a_fresh_ledger(http, base, tmp_path):
@@ -121,7 +124,7 @@ def test_the_same_seed_asks_the_same_of_a_fresh_ledger(http, base, tmp_path):
         recorded = record(base, tmp_path / name, requests=80, seed=seed)
         return [
             re.sub(
-                "(inv|pay|ref)_[0-9a-f]{12}",
+                "(cus|inv|crn|pay|ref|req|ses)_[0-9a-f]{12}",
                 "ID",
                 f"{entry['request']['method']} {entry['request']['url']} "
                 f"{entry['request'].get('postData', {}).get('text')} {entry['response']['status']}",

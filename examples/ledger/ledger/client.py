@@ -1,7 +1,9 @@
 """`python -m ledger.client`: drives the ledger as its people would, and records it as HAR.
 
-Eight sessions are open at a time and take turns at random. The same seed asks for the same
-things in the same order of a fresh ledger; only ids, tokens and times differ.
+Some working days pass in seconds: visits come when people work, overlap, and pause between two
+requests. The recording says when each request would have come; a ledger with test hooks is told
+so and lives on those days, too. The same seed and first day ask for the same things in the same
+order of a fresh ledger; only ids, tokens and durations differ.
 """
 
 from __future__ import annotations
@@ -13,18 +15,19 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from heapq import heappop, heappush
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from random import Random
 from typing import Any
 from urllib.parse import urlsplit
 
-from ledger.desk import Ask, Desk, Reply
-from ledger.har import Exchanged, HarWriter
-from ledger.sessions import Session, open_session
+from ledger.people.calendar import ZONE, Calendar, recent_monday
+from ledger.people.desk import Ask, Desk, Reply
+from ledger.people.har import Exchanged, HarWriter
+from ledger.people.sessions import Session, open_session
 
-OPEN_SESSIONS = 8
 PROGRESS_EVERY = 200
 TIMEOUT_S = 10
 
@@ -49,18 +52,20 @@ class Caller:
         self._connection = HTTPConnection(address.hostname, address.port or 80, timeout=TIMEOUT_S)
         self.answers: Counter[tuple[str, int]] = Counter()
 
-    def ask(self, session: Session, ask: Ask) -> Reply:
-        """Send one request of `session`, record it, give the answer back."""
+    def ask(self, session: Session, ask: Ask, at: datetime) -> Reply:
+        """Send one request of `session`, record it as of `at`, give the answer back."""
         body = ask.text if ask.text is not None else _json(ask.body)
         headers = self._headers(session, ask, body)
-        started_at, start = datetime.now(UTC), time.perf_counter()
-        self._connection.request(ask.method, ask.path, body.encode() or None, headers)
+        # Only a ledger with test hooks looks at it; it is no part of what is recorded.
+        sent = {**headers, "X-Test-Now": at.isoformat(timespec="milliseconds")}
+        start = time.perf_counter()
+        self._connection.request(ask.method, ask.path, body.encode() or None, sent)
         response = self._connection.getresponse()
         text = response.read().decode()
         duration_ms = (time.perf_counter() - start) * 1000
         self._har.write(
             Exchanged(
-                started_at=started_at,
+                started_at=at,
                 duration_ms=duration_ms,
                 method=ask.method,
                 url=self._base + ask.path,
@@ -84,6 +89,7 @@ class Caller:
             "X-Client-Id": session.client,
             "traceparent": f"00-{session.trace}-{span}-01",
         }
+        headers |= ask.headers
         if ask.token:
             headers["Authorization"] = f"Bearer {ask.token}"
         if body:
@@ -103,21 +109,27 @@ def _parsed(text: str) -> Any:
         return None  # a defect may answer 500 with plain text; the session simply goes on
 
 
-def drive(caller: Caller, *, requests: int, rng: Random) -> Iterator[int]:
-    """Play sessions until `requests` were sent; yields how many were."""
-    desk = Desk(rng=rng, environment=os.environ)
-    playing: list[tuple[Session, Ask]] = []
-    for sent in range(1, requests + 1):
-        while len(playing) < OPEN_SESSIONS:
+def drive(caller: Caller, *, calendar: Calendar, rng: Random) -> Iterator[int]:
+    """Play visits until the calendar's requests were sent; yields how many were."""
+    desk = Desk(rng=rng, environment=os.environ, today=calendar.first_day)
+    # The number breaks ties, so that nothing compares sessions.
+    waiting: list[tuple[datetime, int, Session, Ask]] = []
+    arrival, visits = calendar.next_visit(calendar.opening(), rng), 0
+    for sent in range(1, calendar.requests + 1):
+        while not waiting or arrival <= waiting[0][0]:
             session = open_session(desk)
-            playing.append((session, next(session.steps)))
-        index = rng.randrange(len(playing))
-        session, ask = playing[index]
-        reply = caller.ask(session, ask)
+            visits += 1
+            heappush(waiting, (arrival, visits, session, next(session.steps)))
+            arrival = calendar.next_visit(arrival, rng)
+        at, visit, session, ask = heappop(waiting)
+        desk.today = at.astimezone(ZONE).date()
+        reply = caller.ask(session, ask, at.astimezone(UTC))
         try:
-            playing[index] = (session, session.steps.send(reply))
+            following = session.steps.send(reply)
         except StopIteration:
-            playing.pop(index)
+            pass
+        else:
+            heappush(waiting, (at + calendar.pause(rng), visit, session, following))
         yield sent
 
 
@@ -127,15 +139,26 @@ def main() -> int:
     parser.add_argument("--base", default="http://127.0.0.1:8700")
     parser.add_argument("--requests", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--days", type=int, default=5, help="days that the requests spread over")
+    parser.add_argument(
+        "--first-day",
+        type=date.fromisoformat,
+        help="YYYY-MM-DD; the latest Monday that is a week ago unless given",
+    )
     parser.add_argument("--har", type=Path, required=True, help="OUT.har or OUT.har.gz")
     parser.add_argument("--progress", action="store_true")
     arguments = parser.parse_args()
     start = time.perf_counter()
+    calendar = Calendar(
+        first_day=arguments.first_day or recent_monday(datetime.now(ZONE).date()),
+        days=max(arguments.days, 1),
+        requests=arguments.requests,
+    )
     try:
         with HarWriter(arguments.har) as har:
             # Its own source: a header more or less must not change what is asked for.
             caller = Caller(arguments.base, har, Random(f"spans {arguments.seed}"))
-            for sent in drive(caller, requests=arguments.requests, rng=Random(arguments.seed)):
+            for sent in drive(caller, calendar=calendar, rng=Random(arguments.seed)):
                 if arguments.progress and sent % PROGRESS_EVERY == 0:
                     print(f"{sent}/{arguments.requests}", file=sys.stderr, flush=True)
     except (OSError, HTTPException, ValueError) as error:

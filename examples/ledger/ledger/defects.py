@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-DEFECT_IDS = tuple(f"L{number:02}" for number in range(1, 11))
+DEFECT_IDS = tuple(f"L{number:02}" for number in range(1, 31))
 
 
 class Defects:
@@ -30,7 +30,10 @@ class Defects:
         wanted = frozenset(ids)
         unknown = sorted(wanted - set(DEFECT_IDS))
         if unknown:
-            raise ValueError(f"no such defect: {', '.join(unknown)}; there are L01 to L10")
+            raise ValueError(
+                f"no such defect: {', '.join(unknown)}; there are {DEFECT_IDS[0]} to "
+                f"{DEFECT_IDS[-1]}"
+            )
         self._on = wanted
 
     def ids(self) -> list[str]:

@@ -37,3 +37,16 @@ def require_positive(cents: int, *, zero_allowed: bool = False) -> None:
 def to_amount(cents: int) -> float:
     """Cents as the JSON number with at most two decimals."""
     return cents / 100
+
+
+def included_tax(cents: int, percent: int) -> int:
+    """The tax that a gross amount includes, in cents, half a cent rounded up.
+
+    119.00 at 19 % holds 19.00: the tax is on the net amount, not on the gross one.
+    """
+    return (2 * cents * percent + 100 + percent) // (2 * (100 + percent))
+
+
+def percent_of(cents: int, percent: int) -> int:
+    """So many percent of an amount, in cents, half a cent rounded up."""
+    return (2 * cents * percent + 100) // 200

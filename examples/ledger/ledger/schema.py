@@ -2,114 +2,43 @@
 
 from __future__ import annotations
 
-import re
-from datetime import date
-from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    Strict,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import AwareDatetime, ConfigDict, Field, StrictBool, model_validator
 
+from ledger.editions import Edition
 from ledger.errors import Code
-from ledger.money import AMOUNT_MAX
+from ledger.fields import (
+    Action,
+    Amount,
+    Count,
+    Currency,
+    CustomerName,
+    Day,
+    Description,
+    Email,
+    Iban,
+    Id,
+    InvoiceStatus,
+    Method,
+    NewAmount,
+    Reason,
+    RequestStatus,
+    Screening,
+    SignedAmount,
+    TaxPercent,
+    TimeZone,
+    Version,
+    Wire,
+)
 from ledger.roles import Role
 
-OFFSET_MAX = 1_000_000
-LIMIT_MAX = 100
 
+class Error(Wire):
+    """Why a request was refused."""
 
-class Currency(StrEnum):
-    """What an invoice is in."""
-
-    EUR = "EUR"
-    USD = "USD"
-    GBP = "GBP"
-
-
-class InvoiceStatus(StrEnum):
-    """Where an invoice stands; README.md draws the transitions."""
-
-    DRAFT = "draft"
-    APPROVED = "approved"
-    PAID = "paid"
-    CANCELLED = "cancelled"
-
-
-class Method(StrEnum):
-    """How a payment came in."""
-
-    CARD = "card"
-    TRANSFER = "transfer"
-    CASH = "cash"
-
-
-def _calendar_day(text: str) -> str:
-    # fromisoformat alone takes week dates and compact forms, which `format: date` is not.
-    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
-        raise ValueError("a date is written YYYY-MM-DD")
-    date.fromisoformat(text)
-    return text
-
-
-def _whole_number(value: object) -> object:
-    # Pydantic would read "1_0" and " 1 " in a query as integers.
-    if isinstance(value, str) and not re.fullmatch(r"-?[0-9]{1,18}", value):
-        raise ValueError("a whole number is written with digits only")
-    return value
-
-
-Day = Annotated[
-    str, AfterValidator(_calendar_day), WithJsonSchema({"type": "string", "format": "date"})
-]
-
-# Lower bounds of limit and amount are checked in the handlers, where the defects have their say;
-# the document declares them all the same.
-Limit = Annotated[
-    int, Field(le=LIMIT_MAX, json_schema_extra={"minimum": 1}), BeforeValidator(_whole_number)
-]
-Offset = Annotated[int, Field(ge=0, le=OFFSET_MAX), BeforeValidator(_whole_number)]
-NewAmount = Annotated[
-    float,
-    Strict(),
-    Field(le=AMOUNT_MAX, allow_inf_nan=False),
-    WithJsonSchema(
-        {"type": "number", "exclusiveMinimum": 0, "maximum": AMOUNT_MAX, "multipleOf": 0.01}
-    ),
-]
-Amount = Annotated[float, Field(ge=0)]
-Id = Annotated[str, Field(min_length=1, max_length=64)]
-Customer = Annotated[str, Field(min_length=1, max_length=80)]
-Description = Annotated[str, Field(max_length=200)]
-Reason = Annotated[str, Field(min_length=1, max_length=200)]
-
-
-class Wire(BaseModel):
-    """A frozen value that knows all its fields."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Credentials(Wire):
-    """A name and a password."""
-
-    username: Annotated[str, Field(min_length=1, max_length=50)]
-    password: Annotated[str, Field(min_length=1, max_length=200)]
-
-
-class Session(Wire):
-    """A bearer token and whose rights it carries."""
-
-    token: str
-    role: Role
+    error: Code
+    message: str
 
 
 class Health(Wire):
@@ -118,14 +47,112 @@ class Health(Wire):
     status: Literal["ok"]
 
 
-class NewInvoice(Wire):
-    """An invoice to write; it starts as a draft."""
+class Credentials(Wire):
+    """A name and a password."""
 
-    customer: Customer
-    amount: NewAmount
-    currency: Currency
+    # Extra fields reach the handler, which refuses them: there the defects have their say.
+    model_config = ConfigDict(
+        extra="allow", frozen=True, json_schema_extra={"additionalProperties": False}
+    )
+
+    username: Annotated[str, Field(min_length=1, max_length=50, examples=["cashier"])]
+    password: Annotated[str, Field(min_length=1, max_length=200, examples=["cashier-secret"])]
+
+
+class Session(Wire):
+    """A bearer token and whose rights it carries; the session is ended by its id."""
+
+    token: str
+    role: Role
+    session_id: Id
+
+
+class NewCustomer(Wire):
+    """Someone to write invoices to."""
+
+    name: Annotated[CustomerName, Field(examples=["Łódź Logistics"])]
+    email: Annotated[Email, Field(examples=["office@lodz.example"])]
+    iban: Annotated[Iban | None, Field(examples=["DE02120300000000202051"])] = None
+
+
+class CustomerChange(Wire):
+    """What shall change; fields left out stay, a null iban is removed."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
+    # The factories only mark "left out": the document shows no default, and null is refused.
+    name: CustomerName = Field(default_factory=str)
+    email: Email = Field(default_factory=str)
+    iban: Iban | None = None
+    blocked: StrictBool = Field(default_factory=bool)
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("name at least one field to change")
+        return self
+
+
+class Customer(Wire):
+    """A customer. E-mail and account number are `***` for those who need not know them."""
+
+    id: Id
+    name: CustomerName
+    email: str
+    iban: str | None
+    blocked: bool
+    version: Version
+    created_at: AwareDatetime
+
+
+class CustomerPage(Wire):
+    """Some customers, in the order of writing; null is no next page."""
+
+    items: list[Customer]
+    next_cursor: str | None
+
+
+class StatementLine(Wire):
+    """One invoice on a statement."""
+
+    invoice_id: Id
+    customer_id: Id | None
+    status: InvoiceStatus
     due_date: Day
-    description: Description | None = None
+    amount: Amount
+    paid: Amount
+
+
+class Statement(Wire):
+    """A customer's account in one currency: `balance` is what is still to come in.
+
+    `balance` = `invoiced` + `late_fees` - `credited` - `paid`. Sums are over approved and paid
+    invoices; the lines are the latest hundred.
+    """
+
+    customer_id: Id
+    currency: Currency
+    invoices: Count
+    invoiced: Amount
+    late_fees: Amount
+    credited: Amount
+    paid: Amount
+    refunded: Amount
+    balance: SignedAmount
+    average_invoice: Amount
+    lines: list[StatementLine]
+
+
+class NewInvoice(Wire):
+    """An invoice to write; it starts as a draft. `amount` includes the tax."""
+
+    customer: Annotated[CustomerName, Field(examples=["Łódź Logistics"])]
+    amount: Annotated[NewAmount, Field(examples=[119])]
+    currency: Currency
+    due_date: Annotated[Day, Field(examples=["2026-07-01"])]
+    description: Annotated[Description | None, Field(examples=["Hosting #12"])] = None
+    customer_id: Id | None = None
+    tax_percent: TaxPercent = 0
 
 
 class InvoiceChange(Wire):
@@ -133,7 +160,6 @@ class InvoiceChange(Wire):
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
-    # The factories only mark "left out": the document shows no default, and null is refused.
     description: Description | None = None
     due_date: Day = Field(default_factory=str)
     amount: NewAmount = Field(default_factory=float)
@@ -145,32 +171,68 @@ class InvoiceChange(Wire):
         return self
 
 
-class NewPayment(Wire):
-    """Money that came in for an invoice."""
-
-    amount: NewAmount
-    method: Method
-
-
-class NewRefund(Wire):
-    """Money to give back of a payment."""
-
-    amount: NewAmount
-    reason: Reason
-
-
 class Invoice(Wire):
-    """An invoice; `paid` is the sum of its payments."""
+    """An invoice: `amount` = `net` + `tax`; `paid` is the sum of its payments.
+
+    What is still to pay is `amount` + `late_fee` - `credited` - `paid`.
+    """
 
     id: Id
-    customer: Customer
+    customer: CustomerName
+    customer_id: Id | None
     amount: Amount
     currency: Currency
+    tax_percent: TaxPercent
+    net: Amount
+    tax: Amount
     due_date: Day
     description: Description | None
     status: InvoiceStatus
+    locked: bool
+    late_fee: Amount
+    credited: Amount
     paid: Amount
+    version: Version
     created_at: AwareDatetime
+
+
+class InvoicePage(Wire):
+    """One page; `count` is how many invoices match on all pages."""
+
+    items: list[Invoice]
+    count: Count
+
+
+class NewCreditNote(Wire):
+    """What is taken off an approved invoice."""
+
+    amount: Annotated[NewAmount, Field(examples=[19.5])]
+    reason: Annotated[Reason, Field(examples=["price agreed by phone"])]
+
+
+class CreditNote(Wire):
+    """What was taken off an invoice."""
+
+    id: Id
+    invoice_id: Id
+    amount: Amount
+    tax: Amount
+    reason: Reason
+    created_at: AwareDatetime
+
+
+class CreditNoteList(Wire):
+    """All credit notes of an invoice."""
+
+    items: list[CreditNote]
+    count: Count
+
+
+class NewPayment(Wire):
+    """Money that came in for an invoice."""
+
+    amount: Annotated[NewAmount, Field(examples=[119])]
+    method: Method
 
 
 class Payment(Wire):
@@ -181,27 +243,8 @@ class Payment(Wire):
     amount: Amount
     method: Method
     refunded: Amount
+    screening: Screening
     created_at: AwareDatetime
-
-
-class Refund(Wire):
-    """A refund of one payment."""
-
-    id: Id
-    payment_id: Id
-    amount: Amount
-    reason: Reason
-    created_at: AwareDatetime
-
-
-Count = Annotated[int, Field(ge=0)]
-
-
-class InvoicePage(Wire):
-    """One page; `count` is how many invoices match on all pages."""
-
-    items: list[Invoice]
-    count: Count
 
 
 class PaymentList(Wire):
@@ -211,11 +254,65 @@ class PaymentList(Wire):
     count: Count
 
 
+class FraudCheck(Wire):
+    """What the fraud check says: from a score of 60 on a payment is held."""
+
+    payment_id: Id
+    score: Annotated[int, Field(ge=0, le=100)]
+    screening: Screening
+
+
+class NewRefund(Wire):
+    """Money to give back of a payment, or a request to do so."""
+
+    amount: Annotated[NewAmount, Field(examples=[19.5])]
+    reason: Annotated[Reason, Field(examples=["damaged goods"])]
+
+
+class Refund(Wire):
+    """A refund of one payment; `request_id` names the request that it was issued for."""
+
+    id: Id
+    payment_id: Id
+    amount: Amount
+    reason: Reason
+    request_id: Id | None
+    created_at: AwareDatetime
+
+
 class RefundList(Wire):
     """All refunds of a payment."""
 
     items: list[Refund]
     count: Count
+
+
+class Denial(Wire):
+    """Why a request is denied."""
+
+    reason: Annotated[Reason, Field(examples=["outside of the return period"])]
+
+
+class RefundRequest(Wire):
+    """A refund that someone asks for and someone else decides on; `denial` says why not."""
+
+    id: Id
+    payment_id: Id
+    amount: Amount
+    reason: Reason
+    status: RequestStatus
+    requested_by: str
+    decided_by: str | None
+    denial: Reason | None
+    refund_id: Id | None
+    created_at: AwareDatetime
+
+
+class RefundRequestPage(Wire):
+    """Some requests, in the order of asking; null is no next page."""
+
+    items: list[RefundRequest]
+    next_cursor: str | None
 
 
 class Summary(Wire):
@@ -227,8 +324,42 @@ class Summary(Wire):
     refunded: Amount
 
 
-class Error(Wire):
-    """Why a request was refused."""
+class TaxReport(Wire):
+    """The tax of approved and paid invoices: `due` = `tax` - `tax_refunded` - `tax_credited`."""
 
-    error: Code
-    message: str
+    currency: Currency
+    gross: Amount
+    tax: Amount
+    tax_refunded: Amount
+    tax_credited: Amount
+    due: SignedAmount
+
+
+class DailyReport(Wire):
+    """What came in and went back from midnight to midnight of a time zone."""
+
+    day: Day
+    time_zone: TimeZone
+    payments: Count
+    paid: Amount
+    refunds: Count
+    refunded: Amount
+
+
+class AuditEntry(Wire):
+    """One change: when, who, what, of which thing."""
+
+    id: Id
+    at: AwareDatetime
+    user: str
+    role: Role
+    edition: Edition
+    action: Action
+    subject: Id
+
+
+class AuditPage(Wire):
+    """Some entries, in the order of happening; null is no next page."""
+
+    items: list[AuditEntry]
+    next_cursor: str | None
