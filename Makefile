@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo test lint quality bench targets clean
+.PHONY: help install demo test lint quality bench targets models peers postgres clean
 
 help:
 	@echo "make demo     install, then the whole road on the sample service: findings, a scenario, reports"
@@ -12,6 +12,8 @@ help:
 	@echo "make quality  slower: how good templates, cases and findings are, on real recordings"
 	@echo "make bench    the numbers the docs claim, each beside a peer or a floor"
 	@echo "make targets  install the third-party services that quality runs use (Kinto)"
+	@echo "make peers    install the recorders that tests/quality/formats/record.py uses"
+	@echo "make models   install the embedded engine and the built-in language model (200 MB)"
 	@echo "make clean    remove what was built"
 
 install: $(INSTALLED)
@@ -37,11 +39,18 @@ lint: $(INSTALLED)
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 
-test: lint
+test: lint postgres
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not quality"
 
-quality: $(INSTALLED) targets
-	@$(BIN)/python -m pytest tests/quality -s
+# The tests start a server of their own from these programs; none has to run.
+postgres:
+	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -q && apt-get install -y -q postgresql; \
+	  else echo "PostgreSQL's programs are missing; the tests of stores need them (Debian: apt-get install postgresql)"; exit 1; fi
+
+quality: $(INSTALLED) targets models
+	@PREMORTEM_CACHE=$(CURDIR)/.build/cache $(BIN)/python -m pytest tests/quality -s
 
 bench: $(INSTALLED)
 	@for file in benches/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
@@ -53,6 +62,29 @@ targets: .build/kinto/.installed
 	@mkdir -p .build
 	@$(PYTHON) -m venv .build/kinto
 	@.build/kinto/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+# So have the recorders; nginx comes from the system.
+peers: .build/mitmproxy/.installed .build/cassettes/.installed
+
+.build/mitmproxy/.installed: Makefile
+	@$(PYTHON) -m venv .build/mitmproxy
+	@.build/mitmproxy/bin/python -m pip install --quiet --disable-pip-version-check mitmproxy==11.0.2
+	@touch $@
+
+.build/cassettes/.installed: Makefile
+	@$(PYTHON) -m venv .build/cassettes
+	@.build/cassettes/bin/python -m pip install --quiet --disable-pip-version-check \
+	  vcrpy==9.4.2 betamax==0.9.0 requests==2.34.2
+	@touch $@
+
+# Quality measures the built-in model where it is; nothing else needs it.
+models: .build/cache/.installed
+
+.build/cache/.installed: $(INSTALLED) src/premortem/models/fetch.py
+	@mkdir -p .build/cache
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[llm]'
+	@PREMORTEM_CACHE=.build/cache $(BIN)/premortem models fetch
 	@touch $@
 
 clean:

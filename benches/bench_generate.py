@@ -38,7 +38,7 @@ from premortem.domain.traffic import (
     Response,
     Timing,
 )
-from premortem.generate import Mutator, Sampler, generate, replay
+from premortem.generate import Mutator, Sampler, SchemaSource, generate, replay
 from premortem.learn import learn_profile
 from premortem.validate import Validator
 
@@ -204,6 +204,9 @@ def twelve_leaves() -> None:
         "sample": per_second(lambda: len(sampler.cases(ORDERS, CASES))),
         "mutate": per_second(
             lambda: len(Mutator(profile, recorded, next(seeds)).cases(ORDERS, CASES // 10))
+        ),
+        "schema": per_second(
+            lambda: len(SchemaSource(profile, recorded, next(seeds)).cases(ORDERS, CASES // 10))
         ),
         "replay": per_second(lambda: sum(len(s.cases) for s in replay(profile, recorded))),
         "sample and mutate, validated": per_second(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -19,7 +20,7 @@ from tests.shared import ROOT, shared
 
 USERS = ("guest", "cashier", "support", "analyst", "finance", "cfo")
 PASSWORDS = {f"LEDGER_PASSWORD_{user.upper()}": f"{user}-secret" for user in USERS}
-READY_S_MAX = 40
+READY_S_MAX = 120
 
 
 def free_port() -> int:
@@ -92,3 +93,42 @@ def kinto(directory: Path) -> Iterator[str]:
     ready = f"{base}/v1/__heartbeat__"
     with running(command, cwd=directory, ready=ready, KINTO_INI=str(settings)):
         yield base
+
+
+_RESTORE = """import sqlite3
+source, target = sqlite3.connect({snapshot!r}), sqlite3.connect({database!r}, timeout=20)
+source.backup(target)
+target.close()
+"""
+
+
+@contextmanager
+def phoenix(directory: Path) -> Iterator[tuple[str, str]]:
+    """A fresh Phoenix with authentication, and the command that restores its first state.
+
+    Skips without PHOENIX_VENV, the environment it is installed in (see shared/targets). It takes
+    half a minute to start.
+    """
+    program = Path(os.environ.get("PHOENIX_VENV", "")) / "bin" / "phoenix"
+    if not os.environ.get("PHOENIX_VENV") or not program.exists():
+        pytest.skip("PHOENIX_VENV names no environment with Phoenix in it")
+    port = free_port()
+    os.environ["PHOENIX_ADMIN_SECRET"] = "ZYXWVUTSRQponmlkjihgfedcba9876543210abcd"
+    settings = {
+        "PHOENIX_WORKING_DIR": str(directory),
+        "PHOENIX_PORT": str(port),
+        "PHOENIX_HOST": "127.0.0.1",
+        "PHOENIX_GRPC_PORT": str(free_port()),
+        "PHOENIX_TELEMETRY_ENABLED": "false",
+        "PHOENIX_ENABLE_AUTH": "true",
+        "PHOENIX_SECRET": "abcdEFGH1234567890abcdEFGH1234567890ab",
+    }
+    base = f"http://127.0.0.1:{port}"
+    command = [str(program), "serve"]
+    with running(command, cwd=directory, ready=f"{base}/healthz", **settings):
+        database, snapshot = directory / "phoenix.db", directory / "snapshot.db"
+        with sqlite3.connect(database, timeout=20) as live, sqlite3.connect(snapshot) as copy:
+            live.backup(copy)
+        restore = directory / "restore.py"
+        restore.write_text(_RESTORE.format(snapshot=str(snapshot), database=str(database)))
+        yield base, f"{sys.executable} {restore}"

@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
@@ -23,6 +24,9 @@ class StoreConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """`[store]`."""
 
     path: str = ".premortem/store.db"
+    url: str = ""
+    """`postgresql://user:${PASSWORD}@host/database`, in place of `path`; the database is the
+    store's alone."""
     key_file: str = ".premortem/key"
     """Made with mode 0600 at the first use; PREMORTEM_KEY takes precedence."""
     lock_wait_s: float = 5.0
@@ -46,6 +50,33 @@ class CaptureConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     role_header: str = ""
     body_bytes_max: int = 32 * 1024 * 1024
     """A larger body is dropped from its exchange, and counted."""
+    spool: str = ".premortem/spool"
+    """Where the proxy and the middleware write what they record until the store takes it in."""
+    sample: float = 1.0
+    """The share of clients, minute by minute, whose requests they record; within [0, 1]."""
+    operation_per_minute_max: int = 0
+    """Exchanges of one method, path form and status class that they record; 0: all."""
+    rotate_bytes: int = 64 * 1024 * 1024
+    """A spool's segment of this size is closed, and a new one begun."""
+    rotate_s: float = 300.0
+    keep_bytes: int = 1024 * 1024 * 1024
+    """Of segments that wait; the oldest are removed beyond that, and counted."""
+    keep_days: float = 7.0
+    keep_segments: int = 1000
+
+
+class RedactRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[[redact.rules]]`: what else is replaced, by the form of a value or by its field's name."""
+
+    name: str
+    """What the counts call it."""
+    pattern: str = ""
+    """A regular expression; what it finds in a text is replaced."""
+    field: str = ""
+    """Or: a glob for field names, as they are written or with their words joined by `_`."""
+    where: tuple[Literal["body", "header", "query", "path"], ...] = ()
+    """Empty: everywhere."""
+    replace: Literal["token", "keep-format", "drop"] = "token"
 
 
 class RedactConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -56,6 +87,16 @@ class RedactConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     headers: tuple[str, ...] = ()
     allow: tuple[str, ...] = ()
     """Field names that are kept although a rule matches."""
+    allow_values: tuple[str, ...] = ()
+    """Regular expressions; a value that one describes from end to end is kept."""
+    allow_paths: tuple[str, ...] = ()
+    """Globs; of requests to these paths only headers and cookies are redacted."""
+    personal: bool = True
+    """Replace personal data; `false` leaves credentials alone to be replaced."""
+    keep: tuple[str, ...] = ()
+    """Classes of personal data that stay: name, address, birth, email, phone, ip, position,
+    device, national-id, card, account, sensitive."""
+    rules: tuple[RedactRule, ...] = ()
 
 
 class Reset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -87,6 +128,10 @@ class TargetConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """PEM file with further certificate authorities."""
     proxy: str = ""
     """`http://host:port`."""
+    tenant_header: str = ""
+    """Header by which requests tell their tenant; for `context.user.tenant` of a plan."""
+    edition_header: str = ""
+    """Header by which requests tell their edition; recorded ones are tagged with it."""
     rate_per_second_max: float = 200.0
     response_bytes_max: int = 16 * 1024 * 1024
 
@@ -124,6 +169,46 @@ class RoleConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return tuple(name for name in found if name and not _VARIABLE.search(name))
 
 
+class ModelConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[models.NAME]`: a language model that the source `llm` may use."""
+
+    engine: Literal["llamacpp", "openai"] = "openai"
+    """`llamacpp` runs a GGUF file in this process; `openai` asks an endpoint."""
+    use: bool = False
+    """Use this one where several are configured; without any, the built-in one is used."""
+    path: str = ""
+    """`llamacpp`: the GGUF file; empty: the one that `premortem models fetch` brings."""
+    threads: int = 1
+    slots: int = 8
+    """`llamacpp`: requests worked on at once; their prompts are evaluated once in each."""
+    context_tokens: int = 1280
+    """`llamacpp`: of one slot, prompt and answer together."""
+    base_url: str = ""
+    """`openai`: up to and including `/v1`."""
+    model: str = ""
+    key: str = ""
+    """`${NAME}` of an environment variable; empty: none is sent."""
+    remote: bool = False
+    """`base_url` is not this machine, and may see redacted requests."""
+    concurrency_max: int = 4
+    rate_per_minute_max: float = 0.0
+    """0: no limit."""
+    timeout_s: float = 60.0
+    retries_max: int = 4
+    temperature: float = 0.8
+    mutate_share: float = 0.0
+    """Of the cases of the source `mutate`, how many the model makes; within [0, 1]."""
+    tokens_max: int = 2_000_000
+    """Of one command, in and out; then no more is asked."""
+    seconds_max: float = 900.0
+    """Of one command, spent on asking."""
+    cost_max: float = 0.0
+    """In the prices' currency, of one command; 0: no limit."""
+    price_in: float = 0.0
+    """Per million tokens of prompt."""
+    price_out: float = 0.0
+
+
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All of premortem.toml."""
 
@@ -132,6 +217,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     redact: RedactConfig = RedactConfig()
     target: TargetConfig = TargetConfig()
     roles: Mapping[str, RoleConfig] = {}
+    models: Mapping[str, ModelConfig] = {}
     features: str = "features"
     """Where scenarios are written."""
     bindings: str = "premortem.bindings.toml"
@@ -146,6 +232,14 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def path(self, name: str) -> Path:
         """NAME relative to the configuration's directory."""
         return Path(self.directory) / name
+
+
+def find(start: Path) -> Path | None:
+    """premortem.toml in the folder START or the nearest one above it, or None."""
+    for folder in (start, *start.parents):
+        if (folder / FILE_NAME).is_file():
+            return folder / FILE_NAME
+    return None
 
 
 def load(path: Path) -> Config:

@@ -10,6 +10,8 @@
     ├── TargetError          the target cannot be used
     │   ├── TargetDown       it does not answer at all
     │   └── UnsafeTarget     a plan would change data where nobody allowed it
+    ├── ModelError           a language model cannot be used
+    │   └── ModelMissing     it, or what runs it, is not on this machine
     └── NothingLearned       a command needs traffic or a profile that is not there yet
 
 Each message says what happened, where, and what to do. A failed check or a network fault
@@ -93,6 +95,14 @@ class UnsafeTarget(TargetError):
             f"set `disposable = true` under [target] if its data may be changed, "
             f"or plan with --safe-methods"
         )
+
+
+class ModelError(PremortemError):
+    """A language model that does not answer, refuses, or costs more than was allowed."""
+
+
+class ModelMissing(ModelError):
+    """The model, or the library that runs it, is not on this machine."""
 
 
 class NothingLearned(PremortemError):

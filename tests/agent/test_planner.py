@@ -9,7 +9,17 @@ from premortem.agent.catalogue import match
 from premortem.config import Config, RoleConfig
 from premortem.domain.traffic import Answer
 from premortem.errors import InputError
-from tests.agent.small import EXCHANGES, FORBIDDEN, PARCEL, SHIP, operations, shop
+from tests.agent.small import (
+    AGAIN,
+    EXCHANGES,
+    FORBIDDEN,
+    ORDERED,
+    PARCEL,
+    PARCELLED,
+    SHIP,
+    operations,
+    shop,
+)
 
 CONFIG = Config(roles={"Buyer": RoleConfig(bearer="b"), "Packer": RoleConfig(bearer="p")})
 
@@ -176,3 +186,43 @@ def test_an_operation_never_captured_is_reached_by_its_neighbour():
     scenario = planned("Can a Buyer add a parcel?", shop(unseen))[0]
     assert 'When "buyer" sends "POST" to "/orders/${order_id}/parcels"' in lines(scenario)
     assert "Then the response status is 403" in lines(scenario)
+
+
+def refused_for_some_reason():
+    """Parcels were refused, but never because they were sent twice; half of them may go twice."""
+    other = changed(PARCEL, answers=(Answer(status=201, count=3), Answer(status=409, count=2)))
+    return shop(other), {i: e for i, e in EXCHANGES.items() if e is not AGAIN}
+
+
+def test_a_conflict_for_some_other_reason_does_not_make_a_repetition_certain():
+    scenario = planned("What if a parcel is added twice?", *refused_for_some_reason())[0]
+    assert "Then the response status is 409" in lines(scenario)
+    assert "uncertain" in scenario.tags
+
+
+def test_all_of_it_taken_twice_is_certain():
+    profile, exchanges = refused_for_some_reason()
+    ordered = next(i for i, e in exchanges.items() if e is ORDERED)
+    response = msgspec.structs.replace(
+        ORDERED.response, body=b'{"id": "ord-77a1b2", "state": "open", "weight": 9.5}'
+    )
+    exchanges[ordered] = msgspec.structs.replace(ORDERED, response=response)
+    scenario = planned("What if a parcel is added twice?", profile, exchanges)[0]
+    bodies = [json.loads(step.docstring) for step in scenario.steps if step.docstring]
+    assert bodies[1:] == [{"weight": 9.5}, {"weight": 9.5}]
+    assert "uncertain" not in scenario.tags
+
+
+def test_a_retry_under_the_same_key_is_no_repetition():
+    key = (("idempotency-key", "k-71f2a9c3"),)
+
+    def keyed(exchange, at, status):
+        request = msgspec.structs.replace(
+            exchange.request, headers=(*exchange.request.headers, *key)
+        )
+        response = msgspec.structs.replace(exchange.response, status=status)
+        return msgspec.structs.replace(exchange, request=request, response=response, started_at=at)
+
+    retried = {**EXCHANGES, "k1": keyed(PARCELLED, 2.1, 201), "k2": keyed(PARCELLED, 2.2, 201)}
+    scenario = planned("What if a parcel is added twice?", exchanges=retried)[0]
+    assert "Then the response status is 409" in lines(scenario)

@@ -1,11 +1,12 @@
 import json
 
+import msgspec
 import pytest
 
 from premortem.agent.bindings import Bindings
 from premortem.agent.verdict import RUNS, judge
 from premortem.domain.run import Sent
-from premortem.domain.scenario import Scenario, ScenarioOrigin, Step
+from premortem.domain.scenario import UNCERTAIN, Scenario, ScenarioOrigin, Step
 from premortem.errors import UnsafeTarget
 from tests.agent.small import answer
 
@@ -93,6 +94,21 @@ def test_stable_red_is_a_finding_that_says_where():
     found = verdict(Parcels(correct=False), *GIVEN, *LOOK, *ASK, *REFUSED, *UNCHANGED)
     assert (found.outcome, found.runs) == ("finding", ("red",) * RUNS)
     assert "the status is 201, not 409" in found.reason
+
+
+def test_red_where_the_evidence_is_mixed_is_no_finding():
+    service = Parcels(correct=False)
+    unsure = msgspec.structs.replace(scenario(*GIVEN, *ASK, *REFUSED), tags=(UNCERTAIN,))
+    ruled = judge(
+        unsure,
+        client_factory=lambda: service,
+        reset=service.reset,
+        bindings=Bindings(),
+        roles=["Packer"],
+        clock=lambda: 0.0,
+    )
+    assert ruled.outcome == "junk"
+    assert ruled.reason.startswith("unclear")
 
 
 def test_a_refusal_that_changed_something_all_the_same_is_a_finding():

@@ -12,7 +12,7 @@ import pytest
 from tests.cli.console import premortem
 from tests.cli.recordings import entry, write_har
 
-KNOWN = (400, 15)
+KNOWN = (400, 38)
 """What the project's store holds, and keeps."""
 LARGE_BYTES = 50 * 1024 * 1024
 MEMORY_BYTES_MAX = 500 * 1024 * 1024
@@ -66,7 +66,10 @@ def test_a_file_that_is_no_recording_is_named(project, content):
 
 def test_a_missing_recording_or_a_folder_is_named(project):
     assert "nothing.har" in premortem("capture", "har", "nothing.har").complaint
-    assert str(project.folder) in premortem("capture", "har", project.folder).complaint
+    empty = project.folder / "empty"
+    empty.mkdir()
+    (empty / "notes.txt").write_text("nothing recorded")
+    assert "no file in" in premortem("capture", "har", empty).complaint
     assert project.counts() == KNOWN
 
 

@@ -12,7 +12,7 @@ import pytest
 from tests.cli.console import premortem
 from tests.shared import ROOT
 
-KNOWN = (400, 15)
+KNOWN = (400, 38)
 WRITING = (
     ["capture", "har", "production.har.gz"],
     ["learn"],

@@ -10,7 +10,7 @@ from tests.cli.console import premortem
 from tests.cli.targets import babble, hang, hang_up, ready_then, target
 from tests.services import free_port
 
-KNOWN = (400, 15)
+KNOWN = (400, 38)
 SENDING = (["run", "plan.toml"], ["ask", "What if a refund is issued twice?", "--json"])
 """With --json `ask` does not tell what it understood before it fails."""
 

@@ -87,7 +87,7 @@ def test_waiting_for_a_target_can_be_broken_off(project):
             out, err = interrupt(process)
     assert out == ""
     assert err == "premortem: stopped\n"
-    assert project.counts() == (400, 15)
+    assert project.counts() == (400, 38)
 
 
 def test_reproduction_can_be_broken_off_and_the_run_is_kept(project, small_plan, defects):

@@ -61,6 +61,7 @@ def test_every_module_is_used_by_another_one_or_by_the_user():
     packages = list((ROOT / "src").rglob("__init__.py"))
     used |= {name for path in packages for name in imported(path)}
     entry_points = {
+        "premortem.api.plugin",  # pytest loads it
         "premortem.cli.app",  # the console script
         "premortem.agent.adapters.behave",  # imported by a user's steps
         "premortem.__main__",

@@ -15,6 +15,7 @@ from tests.shared import ROOT
 
 REQUESTS = 2_000
 RATE = 250.0
+TOGETHER = "several at once"
 QUESTIONS = {
     "What if a refund is issued twice?": "L08",
     "What if a Guest approves an invoice?": "L06",
@@ -23,9 +24,13 @@ QUESTIONS = {
 
 
 def defect_classes() -> dict[str, str]:
-    """Defect id -> class, from the table that was there before any check."""
+    """Defect id -> class, of the ten that stood in the table before any check.
+
+    How many of all thirty are found is counted in tests/quality/test_ledger_defects.py.
+    """
     table = (ROOT / "examples" / "ledger" / "DEFECTS.md").read_text()
-    return dict(re.findall(r"^\| (L\d\d) \| ([a-z ]+) \|", table, re.MULTILINE))
+    classes = dict(re.findall(r"^\| (L\d\d) \| ([a-z ]+) \|", table, re.MULTILINE))
+    return {defect: classes[defect] for defect in sorted(classes)[:10]}
 
 
 def run(project: Project, *, seed: int = 1) -> pipeline.Reported:
@@ -40,15 +45,22 @@ def run(project: Project, *, seed: int = 1) -> pipeline.Reported:
 
 
 def attributed(project: Project, findings: tuple[Finding, ...]) -> dict[str, list[Finding]]:
-    """Defect -> findings that fail again with it alone, and do not with none."""
+    """Defect -> findings that fail again with it alone; under "" those that do with none.
+
+    Under TOGETHER those that take several: of two rules that refuse a request each, both have
+    to be broken before it is let through.
+    """
     by_defect: dict[str, list[Finding]] = {}
+    settings = {"": (), **{d: (d,) for d in defect_classes()}, TOGETHER: tuple(defect_classes())}
     with project.opened() as store:
-        for defect in ("", *defect_classes()):
-            project.switch(*([defect] if defect else []))
-            again = pipeline.replay_findings(findings, config=project.config, store=store)
-            for finding, failed in zip(findings, again, strict=True):
+        for name, defects in settings.items():
+            project.switch(*defects)
+            known = {finding.id for found in by_defect.values() for finding in found}
+            asked = [f for f in findings if name != TOGETHER or f.id not in known]
+            again = pipeline.replay_findings(asked, config=project.config, store=store)
+            for finding, failed in zip(asked, again, strict=True):
                 if failed:
-                    by_defect.setdefault(defect, []).append(finding)
+                    by_defect.setdefault(name, []).append(finding)
     return by_defect
 
 
@@ -70,7 +82,7 @@ def test_a_defect_of_each_class_is_found_and_every_finding_is_attributed(project
     assert "" not in by_defect  # a finding that the correct service shows, too, is a false one
     explained = {finding.id for found in by_defect.values() for finding in found}
     assert {f.title for f in reported.findings if f.id not in explained} == set()
-    classes = {defect_classes()[defect] for defect in by_defect}
+    classes = {defect_classes()[defect] for defect in by_defect if defect != TOGETHER}
     print(f"found: {sorted(by_defect)}, of classes {sorted(classes)}")
     assert classes == set(defect_classes().values())
 

@@ -111,6 +111,24 @@ def test_a_service_that_always_refuses_does_not_make_every_case_sign_in_again():
     assert service.logins == 2
 
 
+def test_what_ends_its_session_has_one_of_its_own():
+    tokens: list[str] = []
+
+    class Sessions(Service):
+        def reply(self, request: bytes) -> bytes:
+            if request.startswith(b"POST /login"):
+                return super().reply(request)
+            tokens.append(headers_of(request)["authorization"])
+            return ok(b"{}")
+
+    service = Sessions()
+    with answering(service.reply) as server, line_to(server.url, ann=LOGIN) as line:
+        for path in ("/things", "/logout", "/things"):
+            line.send_sequence(Sequence(cases=(case(get(path), role="ann"),)))
+    assert tokens[0] == tokens[2] != tokens[1]
+    assert service.logins == 2
+
+
 def test_a_recorded_401_is_taken_as_it_is():
     service = Service(always_refuse=True)
     with answering(service.reply) as server, line_to(server.url, ann=LOGIN) as line:

@@ -18,10 +18,11 @@ from premortem.agent.failure_modes import ANONYMOUS
 from premortem.agent.inputs import InputField
 from premortem.agent.words import stems
 from premortem.domain.bodies import at, leaves, read_body, readings
+from premortem.domain.once import names_one_request
 from premortem.domain.places import Place
 from premortem.domain.run import SAFE_METHODS
 from premortem.domain.template import Matcher
-from premortem.domain.traffic import Exchange, OperationProfile, Profile, Response
+from premortem.domain.traffic import Exchange, OperationProfile, Profile, Request, Response
 
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[_.:-]?[A-Za-z0-9]+)*")
 CODE_LENGTH_MAX = 60
@@ -42,6 +43,8 @@ class Expectation(Struct, frozen=True, kw_only=True):
     """(JSON pointer, text) of the answer that hold as well."""
     own_reason: bool = False
     """The facts were never captured with another kind of request: they name this very cause."""
+    certain: bool = True
+    """Nothing known speaks against it. Otherwise an answer that differs is no finding."""
 
     @property
     def refused(self) -> bool:
@@ -77,7 +80,10 @@ def of_repetition(operation: OperationProfile, evidence: Evidence) -> Expectatio
 
 
 def _captured_repetition(exchanges: list[Exchange]) -> Expectation | None:
-    """From equal requests that production sent one after the other."""
+    """From equal requests that production sent one after the other.
+
+    A retry under the same idempotency key is no repetition: it is to have no effect.
+    """
     before: dict[tuple[str, ...], Exchange] = {}
     seconds: list[Exchange] = []
     others: list[Exchange] = []
@@ -85,6 +91,8 @@ def _captured_repetition(exchanges: list[Exchange]) -> Expectation | None:
         request = exchange.request
         key = (request.path, repr(request.query), request.body.hex(), exchange.tags.role)
         repeats = key in before and 200 <= before[key].response.status < 300
+        if repeats and _same_key(request, before[key].request):
+            continue
         (seconds if repeats else others).append(exchange)
         if exchange.response.status < 400:
             before[key] = exchange
@@ -97,12 +105,29 @@ def _captured_repetition(exchanges: list[Exchange]) -> Expectation | None:
     alike = [e.response for e in chosen if e.response.status == status]
     facts = _facts(alike) if refused else ()
     elsewhere = (set(facts) <= set(_codes(e.response)) for e in others)
+    mixed = bool(refused and answered)
+    but = f", and let {len(answered)} others through" if mixed else ""
     return Expectation(
         status=status,
-        because=f"production answered {status} to repetitions ({count} captured)",
+        because=f"production answered {status} to repetitions ({count} captured){but}",
         source="captured",
         facts=facts,
         own_reason=bool(facts) and not answered and not any(elsewhere),
+        certain=not mixed,
+    )
+
+
+def _same_key(request: Request, other: Request) -> bool:
+    """Whether both come with one idempotency key."""
+    keys = [v for name, v in request.headers if names_one_request(name)]
+    return bool(keys) and keys == [v for name, v in other.headers if names_one_request(name)]
+
+
+def _takes_amounts(operation: OperationProfile) -> bool:
+    """Whether a request says how much: half of something can be taken twice, all of it once."""
+    return any(
+        f.place.part == "body" and f.numbers is not None and not f.enumeration
+        for f in operation.fields
     )
 
 
@@ -116,10 +141,14 @@ def _conflict(operation: OperationProfile) -> Expectation | None:
             status=409,
             because=f"production answered 409 to this operation ({captured[0].count} captured)",
             source="captured",
+            certain=not _takes_amounts(operation),
         )
     if 409 in operation.declared:
         return Expectation(
-            status=409, because="the specification declares 409", source="specification"
+            status=409,
+            because="the specification declares 409",
+            source="specification",
+            certain=not _takes_amounts(operation),
         )
     return None
 
@@ -138,7 +167,10 @@ def _sibling_conflict(operation: OperationProfile, profile: Profile) -> Expectat
     if not siblings or (operation.in_spec and _lists_refusals(operation)):
         return None
     return Expectation(
-        status=409, because=f"{siblings[0].id} answers conflicts with 409", source="sibling"
+        status=409,
+        because=f"{siblings[0].id} answers conflicts with 409",
+        source="sibling",
+        certain=not _takes_amounts(operation),
     )
 
 

@@ -32,9 +32,10 @@ from premortem.agent.inputs import InputField, input_fields
 from premortem.agent.observation import Observation, observation
 from premortem.agent.reach import Reached, reach
 from premortem.agent.understand import main_field
+from premortem.agent.whole import whole_amount
 from premortem.domain.bodies import at, text_of
 from premortem.domain.run import SAFE_METHODS, Case
-from premortem.domain.scenario import Scenario, ScenarioOrigin, Understanding
+from premortem.domain.scenario import UNCERTAIN, Scenario, ScenarioOrigin, Understanding
 from premortem.domain.traffic import Exchange, OperationProfile, Profile
 from premortem.errors import InputError
 
@@ -47,6 +48,7 @@ class Ground(Struct, frozen=True, kw_only=True):
 
     understood: Understanding
     profile: Profile
+    exchanges: Mapping[str, Exchange]
     evidence: Evidence
     roles: tuple[str, ...]
     """Configured ones first."""
@@ -66,6 +68,7 @@ def plan_scenarios(
     ground = Ground(
         understood=understood,
         profile=profile,
+        exchanges=exchanges,
         evidence=Evidence(profile, exchanges),
         roles=tuple(roles),
     )
@@ -110,7 +113,15 @@ def _repetition(ground: Ground, operation: OperationProfile, reached: Reached) -
     last = len(reached.cases) - 1
     for index in range(last):
         draft.setup(index)
-    body = _modest(operation, draft.body(last)) if expected.own_reason else ...
+    body: Any = _modest(operation, draft.body(last)) if expected.own_reason else ...
+    whole = None if expected.certain else whole_amount(operation, reached.cases, ground.exchanges)
+    if whole is not None:
+        place, value = whole
+        edge = EdgeValue(boundary="", says="", value=value)
+        body = _changed(draft.body(last), place.tokens, edge)
+        expected = msgspec.structs.replace(
+            expected, certain=True, because=f"{expected.because}; the first takes all there is"
+        )
     draft.request("Given", last, body=body)
     gone = operation.operation.method == "DELETE"
     seen = _seen(draft, operation, ground, gone=gone) if expected.refused else None
@@ -168,8 +179,14 @@ def _modest(operation: OperationProfile, body: Any) -> Any:
             usual = at(body, field.place.tokens)
         except (LookupError, TypeError):
             continue
-        if isinstance(usual, int | float) and not isinstance(usual, bool) and 0 < small < usual:
-            value = int(small) if float(small).is_integer() else round(small, 2)
+        if isinstance(usual, int | float) and not isinstance(usual, bool) and usual > 0:
+            # A quarter fits in twice, too, where even the smallest is much of what there is.
+            least = small if 0 < small <= usual / 2 else usual / 4
+            value = int(least) if float(least).is_integer() else round(least, 2)
+            if isinstance(usual, int) and usual >= 4:
+                value = max(1, int(least))
+            if value <= 0:
+                continue
             body = _changed(body, field.place.tokens, EdgeValue(boundary="", says="", value=value))
     return body
 
@@ -407,6 +424,7 @@ def _scenario(
 ) -> Scenario:
     understood = ground.understood
     mode = mode_named(understood.failure_mode)
+    doubt = () if expected.certain else (UNCERTAIN,)
     return Scenario(
         title=title,
         feature=titles.feature(operation),
@@ -422,5 +440,5 @@ def _scenario(
         operation_id=operation.id,
         role=role or draft.cases[-1].role,
         trace_id="prompt-" + sha256(understood.prompt.encode()).hexdigest()[:8],
-        tags=("prompt", mode.tag),
+        tags=("prompt", mode.tag, *doubt),
     )

@@ -21,7 +21,7 @@ from premortem.agent.engine import (
 )
 from premortem.agent.faults import FAULTS, wrapping
 from premortem.domain.run import SAFE_METHODS
-from premortem.domain.scenario import Scenario, ScenarioVerdict, StepResult
+from premortem.domain.scenario import UNCERTAIN, Scenario, ScenarioVerdict, StepResult
 
 RUNS = 5
 """From a fresh state each: what differs among them is flaky."""
@@ -70,6 +70,9 @@ def judge(
         if colours[-1] != colours[0] or colours[0] == "broken":
             break
     settled = _settled(colours, results)
+    if settled is not None and settled.outcome == "finding" and UNCERTAIN in scenario.tags:
+        why = f"unclear: {settled.reason}; but {scenario.origin.expectation}, for some reason"
+        return _junk(why, steps=settled.steps, runs=settled.runs)
     if settled is not None:
         return settled
     return _by_faults(bound, run, colours, results[-1])

@@ -8,7 +8,19 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError, Group, Parameter
 
 from premortem import __version__
-from premortem.cli import asking, data, reading, setup, testing
+from premortem.cli import (
+    asking,
+    capturing,
+    data,
+    keeping,
+    modelling,
+    profiles,
+    proxying,
+    reading,
+    redacting,
+    setup,
+    testing,
+)
 from premortem.cli.context import (
     EXIT_CLEAN,
     EXIT_FAILED,
@@ -43,7 +55,7 @@ The usual road, from a folder of your own:
 
     premortem init                         then name your service in the file
     premortem doctor                       what is missing, and how to mend it
-    premortem capture har recording.har    take traffic in, redacted
+    premortem capture file recording.har   take traffic in, redacted
     premortem learn                        learn from it
     premortem plan build                   say what to run
     premortem run plan.toml                run it: what broke
@@ -55,7 +67,19 @@ Exit codes: 0 clean, 1 findings, 2 could not run, 130 stopped by Ctrl-C.
 OPTIONS = Group("Options", sort_key=9)
 for flag in ("--help", "--version"):
     app[flag].group = OPTIONS
-for module in (setup, data, testing, asking, reading):
+for module in (
+    setup,
+    capturing,
+    redacting,
+    proxying,
+    data,
+    profiles,
+    testing,
+    asking,
+    reading,
+    keeping,
+    modelling,
+):
     module.register(app)
 
 

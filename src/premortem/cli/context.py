@@ -60,17 +60,19 @@ class Common:
 
     config: Annotated[Path | None, Parameter(env_var="PREMORTEM_CONFIG")] = None
     """The configuration file; default: premortem.toml here or in a folder above."""
-    store: Path | None = None
-    """The store, instead of the one the configuration names."""
+    store: str | None = None
+    """The store, instead of the configured one: a file, or postgresql://..."""
     json: bool = False
     """Print JSON for machines, and nothing else, on standard output."""
 
     def load(self) -> Config:
         """The configuration; the built-in defaults when there is no file at all."""
-        path = self.config or find_config(Path.cwd())
+        path = self.config or configuration.find(Path.cwd())
         loaded = configuration.load(path) if path else Config(directory=str(Path.cwd()))
         if self.store is not None:
-            stored = msgspec.structs.replace(loaded.store, path=str(self.store.absolute()))
+            is_url = "://" in self.store
+            given = {"url": self.store} if is_url else {"path": str(Path(self.store).absolute())}
+            stored = msgspec.structs.replace(loaded.store, **({"url": ""} | given))
             loaded = msgspec.structs.replace(loaded, store=stored)
         return loaded
 
@@ -82,7 +84,8 @@ class Common:
         is told, and finds no new files.
         """
         config = self.load()
-        if not make and not config.path(config.store.path).exists():
+        there = config.store.url or config.path(config.store.path).exists()
+        if not make and not there:
             raise NothingLearned(missing="traffic", command="premortem capture har FILE")
         with open_store(config.store, Path(config.directory)) as store:
             yield config, store
@@ -90,14 +93,6 @@ class Common:
 
 COMMON = Common()
 """None of the shared options given."""
-
-
-def find_config(start: Path) -> Path | None:
-    """premortem.toml in START or the nearest folder above it, or None."""
-    for folder in (start, *start.parents):
-        if (folder / configuration.FILE_NAME).is_file():
-            return folder / configuration.FILE_NAME
-    return None
 
 
 def say(*parts: str | tuple[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""`premortem capture`, `learn`, `generate`, `traffic`, `profile`, `cases`."""
+"""`premortem learn`, `generate`, `traffic`, `cases`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cyclopts import App, Group, Parameter
 from cyclopts.validators import Number
 
 from premortem import pipeline
-from premortem.analyse import case_view, cases_table, exchange_view, profile_view, traffic_table
+from premortem.analyse import case_view, cases_table, exchange_view, traffic_table
 from premortem.cli.context import (
     COMMON,
     EXIT_CLEAN,
@@ -21,25 +21,19 @@ from premortem.cli.context import (
     print_json,
     say,
     show,
-    warn,
 )
-from premortem.cli.progress import bytes_progress, spinner
+from premortem.cli.progress import making_progress, spinner
 from premortem.domain.run import Rejection
-from premortem.domain.traffic import OperationProfile, Profile
 from premortem.errors import ConfigError, InputError
-from premortem.pipeline.capture import Captured
 from premortem.pipeline.generate import Generated
-from premortem.plan import SEED_MAX
+from premortem.plan import GENERATING, SEED_MAX
 from premortem.store import TrafficFilter
 
-MALFORMED_SHOWN_MAX = 10
 ROWS_SHOWN = 30
 ROWS_MAX = 1_000_000
 """Rows of one listing."""
 COUNT_MAX = 1_000_000
 """Cases of one `generate`: about 2 GB of memory."""
-OPERATIONS_NAMED_MAX = 8
-"""Operations that a name could mean, listed in a message."""
 
 Rows = Annotated[int, Parameter(validator=Number(gte=1, lte=ROWS_MAX))]
 Offset = Annotated[int, Parameter(validator=Number(gte=0, lte=10**12))]
@@ -51,76 +45,10 @@ TEST = Group("Test", sort_key=3)
 
 def register(app: App) -> None:
     """Add the commands to APP."""
-    capture = App(
-        name="capture",
-        help="Take production traffic in; it is redacted before it is stored.",
-        group=LEARN,
-        sort_key=1,
-    )
-    capture.command(har)
-    app.command(capture)
     app.command(learn, group=LEARN, sort_key=2)
     app.command(traffic, group=LEARN, sort_key=3)
-    app.command(profile, group=LEARN, sort_key=4)
     app.command(generate, group=TEST, sort_key=1)
     app.command(cases, group=TEST, sort_key=2)
-
-
-def har(files: list[Path], /, *, common: Common = COMMON) -> int:
-    """Import HAR 1.2 recordings, plain or gzip.
-
-    Browsers, proxies and client libraries save them ("save all as HAR").
-    Only the target's host is kept, unless hosts under [capture] says otherwise.
-    Credentials and personal data are replaced before anything is stored. Importing
-    a file twice adds nothing; what is left out or malformed is counted and said.
-
-    For example:
-
-        premortem capture har monday.har tuesday.har.gz
-
-    Parameters
-    ----------
-    files
-        HAR files.
-    """
-    with (
-        common.opened(make=True) as (config, store),
-        bytes_progress(files, quiet=common.json) as progress,
-    ):
-        report = pipeline.capture(files, config=config, store=store, progress=progress)
-    if common.json:
-        print_json(report)
-    else:
-        _print_captured(report)
-    return EXIT_CLEAN
-
-
-def _print_captured(report: Captured) -> None:
-    say(
-        f"{report.read:,} read, ",
-        (f"{report.added:,} added", "bold"),
-        f" in {report.seconds:.1f} s"
-        + (f", {report.duplicates:,} there already" if report.duplicates else ""),
-    )
-    for reason, count in sorted(report.dropped.items(), key=lambda item: -item[1]):
-        say(f"  {count:,} left out: {reason}")
-    replaced = ", ".join(f"{n:,} by {rule}" for rule, n in sorted(report.redacted.items()))
-    if report.bodies_dropped:
-        say(f"  {report.bodies_dropped:,} kept without their bodies, larger than body_bytes_max")
-    if report.bodies_missing:
-        say(f"  {report.bodies_missing:,} without the response body that was there: not recorded")
-    if report.added or report.duplicates:
-        say(f"  redacted before storage: {replaced or 'nothing'}")
-    for file, index, reason in report.malformed[:MALFORMED_SHOWN_MAX]:
-        warn((f"  skipped entry {index} of {file}: {reason}", "yellow"))
-    if report.malformed_total > MALFORMED_SHOWN_MAX:
-        warn(f"  and {report.malformed_total - MALFORMED_SHOWN_MAX:,} more malformed entries")
-    if report.added:
-        say("next: premortem learn")
-    elif not report.duplicates:
-        host = next((r[5:] for r in report.dropped if r.startswith("host ")), "")
-        example = f', e.g. hosts = ["{host}"]' if host else ""
-        say(f"nothing was kept; `hosts` and the other filters under [capture] say what is{example}")
 
 
 def learn(*, spec: Path | None = None, common: Common = COMMON) -> int:
@@ -161,7 +89,7 @@ def learn(*, spec: Path | None = None, common: Common = COMMON) -> int:
 def generate(
     *,
     count: Annotated[int, Parameter(validator=Number(gte=1, lte=COUNT_MAX))],
-    source: str = "sample=50,mutate=50",
+    source: str = "sample=40,schema=30,mutate=30",
     operation: tuple[str, ...] = (),
     seed: Seed = 1,
     out_file: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
@@ -182,7 +110,9 @@ def generate(
     count
         How many; requests that only bring a case into its state come on top.
     source
-        Weights. sample: requests like production's; mutate: each breaks one constraint.
+        Weights. sample: requests like production's; schema: limits of the schema, each
+        constraint broken alone; mutate: recorded requests changed in values, structure,
+        headers or order; llm: free values made up by a language model.
     operation
         Only this one (POST /invoices); may be repeated.
     seed
@@ -193,8 +123,8 @@ def generate(
     weights = weights_of(source)
     with common.opened() as (config, store):
         learned = store.profile()
-        operations = tuple(known_operation(learned, name).id for name in operation)
-        with spinner("generating", quiet=common.json):
+        operations = tuple(pipeline.known_operation(learned, name).id for name in operation)
+        with making_progress("generating", quiet=common.json) as progress:
             made = pipeline.produce(
                 learned,
                 pipeline.recorded(store, learned),
@@ -204,6 +134,7 @@ def generate(
                 operations=operations,
                 seed=seed,
                 safe_only=not config.target.disposable,
+                progress=progress,
             )
             if out_file is not None:
                 _write_lines(made, out_file)
@@ -224,6 +155,8 @@ def _print_generated(made: Generated, count: int, path: Path | None, *, safe_onl
         f"{_spelled(summary['kinds'])}); {summary['setup']:,} setup requests; "
         f"{len(made.rejections):,} rejected and made anew",
     )
+    for note in made.notes:
+        say(f"  {note}")
     missing = count - made.finals
     if missing > 0:
         say((f"  {missing:,} fewer than asked for: there are no more different ones", "yellow"))
@@ -232,21 +165,6 @@ def _print_generated(made: Generated, count: int, path: Path | None, *, safe_onl
     if path is not None:
         say("written: ", (str(path), "bold"))
     say("next: premortem cases; premortem plan build")
-
-
-def known_operation(learned: Profile, name: str) -> OperationProfile:
-    """The operation that NAME is, or is a part of alone. Raises InputError."""
-    exact = learned.operation(name)
-    if exact is not None:
-        return exact
-    hits = [o for o in learned.operations if name.lower() in o.id.lower()]
-    if len(hits) == 1:
-        return hits[0]
-    found = "it could be " + "; ".join(o.id for o in hits[:OPERATIONS_NAMED_MAX])
-    raise InputError(
-        f"{name!r} names no operation of the profile: "
-        f"{found if hits else 'none fits'}; see `premortem profile`"
-    )
 
 
 def _write_lines(made: Generated, path: Path) -> None:
@@ -282,22 +200,22 @@ def _summed(made: Generated) -> _Summed:
 
 
 def weights_of(text: str) -> dict[str, int]:
-    """`sample=50,mutate=50` as a mapping. Raises ConfigError for anything else."""
+    """`sample=50,schema=50` as a mapping. Raises ConfigError for anything else."""
     weights: dict[str, int] = {}
     for part in text.split(","):
         match = _WEIGHT.fullmatch(part.strip())
         if match is None:
             raise ConfigError(
-                f"not a source: {part.strip()[:80]!r}; give sample and mutate weights, like "
-                f"sample=50,mutate=50"
+                f"not a source: {part.strip()[:80]!r}; give weights to {', '.join(GENERATING)}, "
+                f"like sample=50,schema=50"
             )
         weights[match[1]] = int(match[2] or "1")
     if not sum(weights.values()):
-        raise ConfigError(f"no source has a weight in {text!r}; write it like sample=50,mutate=50")
+        raise ConfigError(f"no source has a weight in {text!r}; write it like sample=50,schema=50")
     return weights
 
 
-_WEIGHT = re.compile(r"(sample|mutate)(?:=([0-9]{1,6}))?")
+_WEIGHT = re.compile(rf"({'|'.join(GENERATING)})(?:=([0-9]{{1,6}}))?")
 
 
 def _spelled(counts: Counter[str]) -> str:
@@ -350,36 +268,14 @@ def traffic(
             return EXIT_CLEAN
         where = TrafficFilter(method=method, host=host, path=path, status=status, role=role)
         rows = store.traffic(where, limit=limit, offset=offset)
-        total = store.traffic_count(where)
+        counted = store.traffic_counted(where)
+    total = max(counted.count, offset + len(rows))
     if common.json:
-        print_json({"total": total, "rows": rows})
+        print_json({"total": total, "exact": counted.exact, "rows": rows})
     else:
         show(traffic_table(rows))
-        say(f"{len(rows):,} of {total:,}" + ("; one: premortem traffic ID" if rows else ""))
-    return EXIT_CLEAN
-
-
-def profile(operation: str = "", /, *, version: str = "latest", common: Common = COMMON) -> int:
-    """Show what was learned about the API, or one operation of it in depth.
-
-    For example:
-
-        premortem profile 'POST /invoices'
-
-    Parameters
-    ----------
-    operation
-        Operation id, or a part of one that fits only it, e.g. POST /invoices.
-    version
-        Profile version; default: the latest.
-    """
-    with common.opened() as (_, store):
-        learned = store.profile(version)
-    chosen = known_operation(learned, operation) if operation else None
-    if common.json:
-        print_json(chosen or learned)
-    else:
-        show(profile_view(learned, operation=chosen))
+        about = "" if counted.exact else "about "
+        say(f"{len(rows):,} of {about}{total:,}" + ("; one: premortem traffic ID" if rows else ""))
     return EXIT_CLEAN
 
 
@@ -389,7 +285,7 @@ def cases(
     *,
     rejected: bool = False,
     operation: str = "",
-    source: Literal["", "replay", "sample", "mutate"] = "",
+    source: Literal["", "replay", "sample", "schema", "llm", "mutate"] = "",
     limit: Rows = ROWS_SHOWN,
     common: Common = COMMON,
 ) -> int:
@@ -410,7 +306,7 @@ def cases(
     operation
         Only this operation.
     source
-        Only this source: replay, sample, mutate.
+        Only this source: replay, sample, schema, llm or mutate.
     limit
         Rows to list.
     """
@@ -425,7 +321,7 @@ def cases(
             print_json(rejections) if common.json else _print_rejections(rejections)
             return EXIT_CLEAN
         if operation:
-            operation = known_operation(store.profile(), operation).id
+            operation = pipeline.known_operation(store.profile(), operation).id
         rows = store.cases(limit=limit, operation=operation, source=source)
     print_json([identified(row) for row in rows]) if common.json else show(cases_table(rows))
     return EXIT_CLEAN

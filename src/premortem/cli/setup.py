@@ -13,11 +13,10 @@ from premortem.cli.context import (
     EXIT_CLEAN,
     EXIT_FAILED,
     Common,
-    find_config,
     print_json,
     say,
 )
-from premortem.config import FILE_NAME
+from premortem.config import FILE_NAME, find
 from premortem.errors import ConfigError
 from premortem.pipeline.doctor import examine
 
@@ -76,7 +75,7 @@ def doctor(*, common: Common = COMMON) -> int:
     variables, and whether the target answers: one GET of its ready path is all
     that is sent.
     """
-    file = common.config or find_config(Path.cwd())
+    file = common.config or find(Path.cwd())
     diagnoses = list(examine(common.load, file=file, python=sys.version_info[:3]))
     if common.json:
         print_json(diagnoses)

@@ -37,8 +37,8 @@ from premortem.cli.context import (
     warn,
 )
 from premortem.cli.context import show as show_view
-from premortem.cli.data import TEST, Seed, known_operation, weights_of
-from premortem.cli.progress import run_progress, spinner
+from premortem.cli.data import TEST, Seed, weights_of
+from premortem.cli.progress import making_progress, run_progress
 from premortem.domain.run import Plan, share
 from premortem.errors import ConfigError
 from premortem.pipeline import Prepared, Reported, Reproducing
@@ -85,7 +85,7 @@ def build(
     rate: str = "50/s",
     duration: str = "60s",
     max_requests: Annotated[int, Parameter(validator=Number(gte=0))] = 0,
-    source: str = "sample=50,mutate=50",
+    source: str = "sample=40,schema=30,mutate=30",
     operation: tuple[str, ...] = (),
     seed: Seed = 1,
     safe_methods: bool = False,
@@ -113,7 +113,9 @@ def build(
     max_requests
         End earlier, after so many; 0: rate x duration decides.
     source
-        Weights. sample: requests like production's; mutate: each breaks one constraint.
+        Weights. sample: requests like production's; schema: limits of the schema, each
+        constraint broken alone; mutate: recorded requests changed in values, structure,
+        headers or order; llm: free values made up by a language model.
     operation
         Only this operation (POST /invoices); may be repeated.
     seed
@@ -136,7 +138,7 @@ def build(
         learned = store.profile()
     plan = msgspec.structs.replace(
         plan,
-        operations=tuple(known_operation(learned, name).id for name in operation),
+        operations=tuple(pipeline.known_operation(learned, name).id for name in operation),
         safe_methods_only=safe_methods or not config.target.disposable,
     )
     write_plan(plan, out_file)
@@ -148,6 +150,8 @@ def build(
 
 
 def _print_left_out(prepared: Prepared) -> None:
+    for note in prepared.notes:
+        say(note)
     if prepared.left_out:
         say(
             f"{prepared.left_out:,} recorded requests are not replayed: "
@@ -185,8 +189,11 @@ def show(plan: Path = Path("plan.toml"), /, *, common: Common = COMMON) -> int:
         The plan file.
     """
     loaded = load_plan(plan)
-    with common.opened() as (config, store), spinner("preparing", quiet=common.json):
-        prepared = pipeline.prepare(loaded, config=config, store=store)
+    with (
+        common.opened() as (config, store),
+        making_progress("preparing", quiet=common.json) as progress,
+    ):
+        prepared = pipeline.prepare(loaded, config=config, store=store, progress=progress)
     _print_prepared(prepared, common)
     return EXIT_CLEAN
 
@@ -281,8 +288,8 @@ def run(
     """
     loaded, known = load_plan(plan), load_baseline(baseline)
     with common.opened() as (config, store), _interrupts() as interrupts:
-        with spinner("generating", quiet=common.json):
-            prepared = pipeline.prepare(loaded, config=config, store=store)
+        with making_progress("generating", quiet=common.json) as progress:
+            prepared = pipeline.prepare(loaded, config=config, store=store, progress=progress)
         if dry_run:
             _print_prepared(prepared, common)
             return EXIT_CLEAN

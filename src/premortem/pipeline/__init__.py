@@ -1,11 +1,14 @@
 """One file per flow, each a readable recipe: the only place where stages meet."""
 
+from premortem.pipeline.accounts import account_cases
 from premortem.pipeline.ask import Asked, Judged, Proposed, ask
 from premortem.pipeline.capture import Captured, capture
 from premortem.pipeline.doctor import Diagnosis, examine
-from premortem.pipeline.generate import Generated, produce, recorded
-from premortem.pipeline.learn import learn
+from premortem.pipeline.generate import Generated, produce, recorded, single_cases
+from premortem.pipeline.learn import compare, find_profile, learn, merge
+from premortem.pipeline.naming import known_operation
 from premortem.pipeline.report import replay_finding, replay_findings, report
+from premortem.pipeline.roles import require
 from premortem.pipeline.run import Prepared, Reported, Reproducing, execute, prepare
 
 __all__ = [
@@ -18,15 +21,22 @@ __all__ = [
     "Proposed",
     "Reported",
     "Reproducing",
+    "account_cases",
     "ask",
     "capture",
+    "compare",
     "examine",
     "execute",
+    "find_profile",
+    "known_operation",
     "learn",
+    "merge",
     "prepare",
     "produce",
     "recorded",
     "replay_finding",
     "replay_findings",
     "report",
+    "require",
+    "single_cases",
 ]

@@ -68,9 +68,19 @@ def account_cases(
     """What to send after a reset so that the roles of CONFIG can sign in; often nothing."""
     if not config.target.disposable:
         return ()
-    credentials = Credentials(config.roles, redaction_key=redaction_key, environment=os.environ)
-    ids = account_ids(exchanges, roles=config.roles, tokens=credentials.tokens)
+    tokens = credential_tokens(config, redaction_key)
+    ids = account_ids(exchanges, roles=config.roles, tokens=tokens)
     return replayed(profile, exchanges, ids)
+
+
+def credential_tokens(config: Config, redaction_key: bytes) -> frozenset[str]:
+    """Redaction tokens of CONFIG's credentials: what the sender replaces by the real ones.
+    None for a target that is not disposable: nothing signs in there but roles.
+    """
+    if not config.target.disposable:
+        return frozenset()
+    roles = config.roles
+    return Credentials(roles, redaction_key=redaction_key, environment=os.environ).tokens
 
 
 def fresh_state(line: Line, accounts: tuple[Case, ...]) -> Callable[[], None]:

@@ -68,6 +68,8 @@ def examine(
 
 
 def _store(config: Config) -> Diagnosis:
+    if config.store.url:
+        return _opened(config)
     place = config.path(config.store.path)
     room = next((folder for folder in place.parents if folder.exists()), Path("/"))
     free = shutil.disk_usage(room).free
@@ -78,6 +80,10 @@ def _store(config: Config) -> Diagnosis:
     if not place.exists():
         detail = f"{place} is not there yet; the first capture makes it"
         return Diagnosis(subject="store", state="note", detail=detail)
+    return _opened(config)
+
+
+def _opened(config: Config) -> Diagnosis:
     try:
         with open_store(config.store, Path(config.directory)) as store:
             stats = store.stats()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import date
 from functools import partial
@@ -17,9 +18,16 @@ from premortem.config import Config
 from premortem.domain.run import Case, Finding, Plan, Result, RunSummary, Sent, Sequence
 from premortem.domain.traffic import Profile
 from premortem.errors import ConfigError, TargetError
-from premortem.generate import isolated, replay, unique_places
-from premortem.pipeline.accounts import account_cases, account_changes, fresh_state
+from premortem.generate import first_cycle, isolated, once_places, replay, unique_places
+from premortem.generate.llm_batch import Progress
+from premortem.pipeline.accounts import (
+    account_cases,
+    account_changes,
+    credential_tokens,
+    fresh_state,
+)
 from premortem.pipeline.generate import produce, recorded
+from premortem.pipeline.modelling import quiet
 from premortem.pipeline.roles import require
 from premortem.plan import Arranged, arrange
 from premortem.run import Event, ResultBatch, RunEnded, RunStarted, reproduce, run_plan
@@ -48,6 +56,8 @@ class Prepared(Struct, frozen=True, kw_only=True):
     """Sent first, and after every reset; not counted among the planned."""
     left_out: int
     """Recorded requests not replayed: they change accounts that roles sign in with."""
+    notes: tuple[str, ...] = ()
+    """See `Generated.notes`."""
 
 
 class Reproducing(Struct, frozen=True, kw_only=True):
@@ -69,10 +79,20 @@ class Reported(Struct, frozen=True, kw_only=True):
     """Why not all that was seen could be sent again; empty: it could."""
 
 
-def prepare(plan: Plan, *, config: Config, store: Store) -> Prepared:
+def prepare(
+    plan: Plan,
+    *,
+    config: Config,
+    store: Store,
+    clock: Callable[[], float] = time.time,
+    progress: Progress = quiet,
+) -> Prepared:
     """Generate and arrange what PLAN asks for. Sends nothing.
 
-    Raises NothingLearned without a profile, ConfigError without a target.
+    CLOCK: seconds since the epoch, for date windows that are relative to now. PROGRESS: see
+    `produce`. Raises NothingLearned without a profile, ConfigError without a target and for
+    context parameters that are unknown or contradict, ModelError for a model that is needed and
+    cannot be asked.
     """
     if not config.target.base_url:
         raise ConfigError("no target is named; set `base_url` under [target] in premortem.toml")
@@ -88,22 +108,29 @@ def prepare(plan: Plan, *, config: Config, store: Store) -> Prepared:
         operations=plan.operations,
         seed=plan.seed,
         safe_only=plan.safe_methods_only,
+        context=plan.context,
+        now=(began := clock()),
+        credentials=credential_tokens(config, store.redaction_key),
+        progress=progress,
     )
     store.save_rejections(made.rejections)
     accounts = account_cases(profile, exchanges, config=config, redaction_key=store.redaction_key)
+    identities = config.identities | credential_tokens(config, store.redaction_key)
     made_already = {parent for case in accounts for parent in case.origin.parents}
-    changing = account_changes(exchanges, config.identities) - made_already
+    changing = account_changes(exchanges, identities) - made_already
     rest = {id_: e for id_, e in exchanges.items() if id_ not in made_already | changing}
 
-    unique = unique_places(profile)
+    unique, once = unique_places(profile, exchanges), once_places(profile, exchanges)
+    now = f"{began:.3f}"
 
     def apart(sequence: Sequence, number: int, kind: str = "cycle") -> Sequence:
         salt = f"{plan.seed} {kind} {number}"
-        return isolated(sequence, salt=salt, keep=config.identities, unique=unique)
+        keep = identities
+        return isolated(sequence, salt=salt, keep=keep, unique=unique, once=once, run=now)
 
     arranged = arrange(
         plan,
-        list(replay(profile, rest)),
+        first_cycle(list(replay(profile, rest)), salt=now),
         [apart(sequence, i, "generated") for i, sequence in enumerate(made.sequences)],
         again=apart,
     )
@@ -115,6 +142,7 @@ def prepare(plan: Plan, *, config: Config, store: Store) -> Prepared:
         rejected=len(made.rejections),
         accounts=accounts,
         left_out=len(changing),
+        notes=made.notes,
     )
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus, urlencode
 
 import msgspec
 
 from premortem.config import Login, RoleConfig, resolve
+from premortem.domain.pseudonyms import replacements
 from premortem.domain.run import Sent
 from premortem.domain.tokens import MARK, make_email_token, make_token
 from premortem.domain.traffic import Pairs, Request
@@ -29,7 +30,14 @@ RESTORE_LENGTH_MIN = 5
 RENEW_PAUSE_S = 10.0
 """A new login that did not help is not tried again for this long."""
 
+_LOGOUT = re.compile(
+    r"/(?:(?:log|sign)[-_]?(?:out|off)|(?:end|revoke)[-_]?(?:session|token)s?|revoke)\b"
+)
+_SESSIONS = re.compile(r"/(?:sessions?|(?:access|auth|refresh)?[-_]?tokens?|login|me)\b")
 _ADDRESS = re.compile(r"[^@\s:]+@[^@\s:]+\.[^@\s:]+")
+_WHOLE = r"(?<![^\W_]){}(?![^\W_])"
+"""Not inside of a longer word or number."""
+_CODINGS: tuple[Callable[[str], str], ...] = (str, quote)
 _TOKEN = re.compile(rf"(?<![a-z0-9]){MARK}[a-z0-9]+")
 
 
@@ -58,12 +66,10 @@ class Credentials:
         self.logins = 0
         """Login requests sent."""
         self._real = _real_values(roles, redaction_key, environment) if redaction_key else {}
-        self._addresses = {
-            make_email_token(redaction_key, value): value
-            for value in self._real.values()
-            if _ADDRESS.fullmatch(value)
-        }
-        """Who signs in by an e-mail address, which is redacted in its own form."""
+        self._shaped = _shaped_values(self._real.values(), redaction_key)
+        """What was redacted in its own form: e-mail address, phone, national number, name."""
+        self._signs = tuple({_sign(shaped) for shaped in self._shaped})
+        """Parts of those that no percent-encoding changes: a quick look."""
 
     def held(self, role: str) -> Pairs | None:
         """The headers that ROLE sends; None when `headers` has to make them."""
@@ -90,6 +96,17 @@ class Credentials:
                     held = self._tokens[role] = await self._sign_in(role, login, sender)
         whole = self._whole[role] = fixed + held
         return whole
+
+    async def headers_apart(self, role: str, sender: Sender) -> Pairs:
+        """The headers of a session of ROLE's that nothing else uses: for what ends its session.
+
+        A role that does not sign in has one session only.
+        """
+        await self.headers(role, sender)
+        login = self._roles[role].login if role in self._roles else None
+        if login is None:
+            return self._whole.get(role, INVALID)
+        return self._fixed[role] + await self._sign_in(role, login, sender)
 
     def renew(self, role: str, used: Pairs, *, now: float) -> bool:
         """USED was refused: whether another try with other credentials can make sense.
@@ -122,20 +139,21 @@ class Credentials:
     @property
     def tokens(self) -> frozenset[str]:
         """Redaction tokens that `restore` would replace."""
-        return frozenset(self._real)
+        return frozenset(self._real) | frozenset(self._shaped)
 
     def restore(self, request: Request) -> Request:
         """REQUEST with the tokens that stand for configured credentials replaced by those."""
         if not self._real:
             return request
         changes: dict[str, Any] = {}
-        if MARK in request.path:
+        if self._holds(request.path):
             changes["path"] = self._restored(request.path, lambda value: quote(value, safe=""))
-        if any(MARK in value for _, value in request.query):
+        if any(self._holds(value) for _, value in request.query):
             changes["query"] = tuple((k, self._restored(v)) for k, v in request.query)
-        if any(MARK in value for _, value in request.headers):
+        if any(self._holds(value) for _, value in request.headers):
             changes["headers"] = tuple((k, self._restored(v)) for k, v in request.headers)
-        if MARK.encode() in request.body:
+        body = request.body
+        if MARK.encode() in body or (self._shaped and self._holds(body.decode("latin-1"))):
             encode: Callable[[str], str] = str
             if request.media_type == FORM:
                 encode = quote_plus
@@ -145,14 +163,23 @@ class Credentials:
             changes["body"] = self._restored(text, encode).encode("utf-8", "surrogateescape")
         return msgspec.structs.replace(request, **changes) if changes else request
 
+    def _holds(self, text: str) -> bool:
+        """A replacement may stand in TEXT."""
+        return MARK in text or any(map(text.__contains__, self._signs))
+
     def _restored(self, text: str, encode: Callable[[str], str] = str) -> str:
         def value(match: re.Match[str]) -> str:
             real = self._real.get(match.group())
             return match.group() if real is None else encode(real)
 
         text = _TOKEN.sub(value, text)
-        for token, address in self._addresses.items():
-            text = text.replace(encode(token), encode(address))
+        for shaped, real in self._shaped.items():
+            for code in _CODINGS if encode is str else (encode, *_CODINGS):
+                coded = code(shaped)
+                if coded in text:
+                    new = quote(real) if code is quote else encode(real)
+                    text = re.sub(_WHOLE.format(re.escape(coded)), new.replace("\\", r"\\"), text)
+                    break
         return text
 
     def _made(self, role: str) -> Pairs:
@@ -180,6 +207,14 @@ class Credentials:
         self.logins += 1
         sent = await sender.send(request)
         return ((login.header.lower(), login.prefix + _token(role, login, sent)),)
+
+
+def ends_session(request: Request) -> bool:
+    """Whether REQUEST, by its name, ends the session that it is sent with."""
+    path = request.path.lower()
+    return _LOGOUT.search(path) is not None or (
+        request.method == "DELETE" and _SESSIONS.search(path) is not None
+    )
 
 
 def login_request(role: str, login: Login, environment: Mapping[str, str]) -> Request:
@@ -250,6 +285,23 @@ def _real_values(
             if len(part) >= RESTORE_LENGTH_MIN:
                 real[make_token(key, part)] = part
     return real
+
+
+def _sign(shaped: str) -> str:
+    words: list[str] = re.findall(r"[A-Za-z0-9]+", shaped)
+    return max(words or [shaped], key=len)
+
+
+def _shaped_values(values: Iterable[str], key: bytes) -> dict[str, str]:
+    """Replacement that keeps its value's form -> that value."""
+    shaped: dict[str, str] = {}
+    for value in values:
+        if _ADDRESS.fullmatch(value):
+            shaped[make_email_token(key, value)] = value
+        else:
+            shaped |= dict.fromkeys(replacements(key, value), value)
+    longest_first = sorted(shaped, key=len, reverse=True)  # a full name before its parts
+    return {token: shaped[token] for token in longest_first}
 
 
 def _json_text(value: str) -> str:

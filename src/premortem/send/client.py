@@ -12,7 +12,7 @@ from premortem.domain.run import Case, Fault, Sent
 from premortem.domain.run import Sequence as Cases
 from premortem.domain.traffic import Response
 from premortem.errors import TargetError
-from premortem.send.auth import Credentials
+from premortem.send.auth import Credentials, ends_session
 from premortem.send.bind import bind
 from premortem.send.http import Sender
 from premortem.send.target import reset, wait_ready
@@ -40,7 +40,13 @@ class Client:
             return self._unsent(case, bound, intended_at)
         request, role = self.credentials.restore(bound), case.role
         try:
-            headers = self.credentials.held(role)
+            apart = role and ends_session(request)
+            # Others go on with the role's session while this one is ended.
+            headers = (
+                await self.credentials.headers_apart(role, self.sender)
+                if apart
+                else self.credentials.held(role)
+            )
             if headers is None:
                 headers = await self.credentials.headers(role, self.sender)
             sent = await self.sender.send(request, intended_at=intended_at, credentials=headers)

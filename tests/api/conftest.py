@@ -1,0 +1,5 @@
+"""The project of tests/pipeline, for tests of the Python API."""
+
+from tests.pipeline.conftest import project
+
+__all__ = ["project"]
