@@ -416,3 +416,18 @@ def test_the_configuration_adds_fields_and_headers_and_allows_names():
         method="GET", origin="", path="/", headers=(("x-tenant", "acme"), ("x-api-key", "k1"))
     )
     assert one.request(sent).headers == (("x-tenant", token("acme")), ("x-api-key", "k1"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("traceresponse", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+        ("if-modified-since", "Sat, 21 Nov 2026 12:57:15 GMT"),
+        ("content-md5", "Q2hlY2sgSW50ZWdyaXR5IQ=="),
+        ("access-control-request-headers", "x-client-id,x-edition"),
+        ("if-unmodified-since", "Sat, 21 Nov 2026 12:57:15 GMT"),
+    ],
+)
+def test_headers_of_negotiation_and_identity_are_kept(name, value):
+    request = Request(method="GET", origin="", path="/", headers=((name, value),))
+    assert Redactor(b"k" * 32).request(request).headers == ((name, value),)

@@ -32,15 +32,16 @@ CREDENTIAL_HEADERS = word_set(
 _HEADER_KINDS = {"forwarded": Kind.IP, "from": Kind.EMAIL, "geo-position": Kind.POSITION}
 _URL_HEADERS = word_set("location content-location origin referer x-original-url x-rewrite-url")
 _PLAIN_HEADERS = word_set(
-    "accept accept-charset accept-encoding accept-language accept-ranges access-control-allow- "
-    "headers access-control-allow-methods access-control-expose-headers access-control-request- "
-    "headers age allow alt-svc cache-control content-disposition content-encoding content- "
-    "language content-length content-md5 content-range content-security-policy content- "
-    "security-policy-report-only content-type date digest etag expires if-match if-modified- "
-    "since if-none-match if-range if-unmodified-since last-modified nel pragma range report-to "
-    "retry-after sec-ch-ua sec-fetch-dest sec-fetch-mode sec-fetch-site sec-fetch-user server "
-    "strict-transport-security te traceparent tracestate vary via www-authenticate x-content- "
-    "type-options x-correlation-id x-frame-options x-powered-by x-request-id x-xss-protection"
+    "accept accept-charset accept-encoding accept-language accept-ranges "
+    "access-control-allow-headers access-control-allow-methods access-control-expose-headers "
+    "access-control-request-headers age allow alt-svc cache-control content-disposition "
+    "content-encoding content-language content-length content-md5 content-range "
+    "content-security-policy content-security-policy-report-only content-type date digest etag "
+    "expires if-match if-modified-since if-none-match if-range if-unmodified-since last-modified "
+    "nel pragma range report-to retry-after sec-ch-ua sec-fetch-dest sec-fetch-mode "
+    "sec-fetch-site sec-fetch-user server strict-transport-security te traceparent traceresponse "
+    "tracestate vary via www-authenticate x-content-type-options x-correlation-id "
+    "x-frame-options x-powered-by x-request-id x-xss-protection"
 )
 """Headers that hold identities, hashes and negotiation, never credentials."""
 
