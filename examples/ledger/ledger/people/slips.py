@@ -17,6 +17,7 @@ LITE_LACKS = (
 def cashier(worker: Worker) -> Steps:
     """Works on a bill in the wrong state, asks for too much, or fills a form badly."""
     desk = worker.desk
+    # More often than people do it: a recording this short must hold some refused payments.
     slip = worker.rng.choice(
         ("pay", "pay", "pay", "edit", "cancel", "overpay", "approve", "stale", "currency", "locked")
         + ("form",) * 3
