@@ -20,6 +20,23 @@ from tests.shared import ROOT, shared
 
 USERS = ("guest", "cashier", "support", "analyst", "finance", "cfo")
 PASSWORDS = {f"LEDGER_PASSWORD_{user.upper()}": f"{user}-secret" for user in USERS}
+KINTO_CONFIG = """
+[target]
+base_url = "{base}"
+disposable = true
+ready = "/v1/__heartbeat__"
+spec = "{spec}"
+[target.reset]
+request = "POST /v1/__flush__"
+[capture]
+hosts = ["*"]
+[roles.alice]
+basic = "alice:${{ALICE_PASSWORD}}"
+[roles.bob]
+basic = "bob:${{BOB_PASSWORD}}"
+[roles.carol]
+basic = "carol:${{CAROL_PASSWORD}}"
+"""
 READY_S_MAX = 120
 
 

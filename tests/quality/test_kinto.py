@@ -14,30 +14,13 @@ from premortem import pipeline
 from premortem.config import Config, load
 from premortem.domain.run import Plan, Result
 from premortem.store import Store, open_store
-from tests.services import kinto
+from tests.services import KINTO_CONFIG, kinto
 from tests.shared import shared
 
 pytestmark = pytest.mark.quality
 
 REPLAY_CLASS_SHARE_MIN = 0.90
 EXCHANGES = 445
-CONFIG = """
-[target]
-base_url = "{base}"
-disposable = true
-ready = "/v1/__heartbeat__"
-spec = "{spec}"
-[target.reset]
-request = "POST /v1/__flush__"
-[capture]
-hosts = ["*"]
-[roles.alice]
-basic = "alice:${{ALICE_PASSWORD}}"
-[roles.bob]
-basic = "bob:${{BOB_PASSWORD}}"
-[roles.carol]
-basic = "carol:${{CAROL_PASSWORD}}"
-"""
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +31,7 @@ def learned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Config, 
     )
     with kinto(directory) as base:
         spec = shared("targets/kinto/openapi.json.gz")
-        (directory / "premortem.toml").write_text(CONFIG.format(base=base, spec=spec))
+        (directory / "premortem.toml").write_text(KINTO_CONFIG.format(base=base, spec=spec))
         config = load(directory / "premortem.toml")
         with open_store(config.store, directory) as store:
             recording = shared("targets/kinto/production.har.gz")

@@ -41,7 +41,7 @@ from premortem.domain.traffic import OperationProfile
 from premortem.models import find_cached
 from premortem.run import ResultBatch
 from premortem.store import Store, open_store
-from tests.services import PASSWORDS, free_port, kinto, ledger, phoenix
+from tests.services import KINTO_CONFIG, PASSWORDS, free_port, kinto, ledger, phoenix
 from tests.shared import ROOT, shared
 
 pytestmark = pytest.mark.quality
@@ -54,23 +54,6 @@ LARGER = {"schema": 3}
 LLM_REQUESTS = 100
 OUTSIDE = ("/chat", "/agent_sessions")
 """Operations that look up hosts outside."""
-KINTO = """
-[target]
-base_url = "{base}"
-disposable = true
-ready = "/v1/__heartbeat__"
-spec = "{spec}"
-[target.reset]
-request = "POST /v1/__flush__"
-[capture]
-hosts = ["*"]
-[roles.alice]
-basic = "alice:${{ALICE_PASSWORD}}"
-[roles.bob]
-basic = "bob:${{BOB_PASSWORD}}"
-[roles.carol]
-basic = "carol:${{CAROL_PASSWORD}}"
-"""
 PHOENIX = """
 [target]
 base_url = "{base}"
@@ -121,7 +104,7 @@ def on_kinto(directory: Path) -> Iterator[tuple[Config, Store]]:
     os.environ.update({f"{n.upper()}_PASSWORD": f"{n}pw" for n in ("alice", "bob", "carol")})
     with kinto(directory) as base:
         spec = shared("targets/kinto/openapi.json.gz")
-        (directory / "premortem.toml").write_text(KINTO.format(base=base, spec=spec))
+        (directory / "premortem.toml").write_text(KINTO_CONFIG.format(base=base, spec=spec))
         with learned(directory, shared("targets/kinto/production.har.gz")) as project:
             yield project
 

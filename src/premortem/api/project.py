@@ -126,6 +126,7 @@ class Project:
             safe_only=safe_only,
             context=context or Context(),
             now=clock(),
+            credentials=pipeline.credential_tokens(self.config, self.store.redaction_key),
         )
 
     def events(

@@ -17,7 +17,14 @@ from premortem.api.project import open_project
 from premortem.api.wanted import Wanted
 from premortem.checks import Checker
 from premortem.domain.run import Case, Sent, Sequence, Verdict
-from premortem.pipeline import account_cases, known_operation, recorded, require, single_cases
+from premortem.pipeline import (
+    account_cases,
+    credential_tokens,
+    known_operation,
+    recorded,
+    require,
+    single_cases,
+)
 from premortem.run.runner import refuse_unsafe
 from premortem.send.line import Line, open_line
 
@@ -70,6 +77,7 @@ class Session:
             context=wanted.context,
             seed=wanted.seed if self._seed is None else self._seed,
             now=today,
+            credentials=credential_tokens(self._config, self._redaction_key),
         )
         return [
             LiveCase(

@@ -167,7 +167,7 @@ def _check(
             f"no source of cases is called {unknown[0]!r}; there are: {', '.join(known)}"
         )
     if not any(weight > 0 for weight in weights.values()):
-        raise InputError("every source has weight 0; give one more, like sample=50,mutate=50")
+        raise InputError("every source has weight 0; give one more, like sample=50,schema=50")
     for operation_id in operations:
         if profile.operation(operation_id) is None:
             raise InputError(

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from premortem.domain.run import Case, Origin, Sequence
 from premortem.domain.traffic import Exchange, OperationProfile, Profile
 from premortem.generate.body_mutations import body_mutations
+from premortem.generate.distinct import Streams
 from premortem.generate.head_mutations import (
     Mutation,
     credential_mutations,
@@ -48,8 +49,7 @@ class Mutator:
         self._sampler = (sampler or Sampler(profile, exchanges, seed, starts=starts)).apart()
         self._operations = {o.id: o for o in profile.operations}
         self._order = {o.id: index for index, o in enumerate(profile.operations)}
-        self._given: dict[str, set[int]] = {}
-        self._works: dict[str, Iterator[Case]] = {}
+        self._streams = Streams(self._all, repeated_max=REPEATED_MAX)
         self._order_of_requests = OrderMutator(
             profile, exchanges, seed, starts=starts or self._sampler.starts
         )
@@ -60,29 +60,7 @@ class Mutator:
         The first ones go through every mutation once, in an order the seed decides. Each call
         goes on where the last one ended.
         """
-        operation = self._operations.get(operation_id)
-        if operation is None or count <= 0:
-            return []
-        work = self._works.get(operation_id)
-        if work is None:
-            work = self._works[operation_id] = self._all(operation)
-        given = self._given.setdefault(operation_id, set())
-        out: list[Case] = []
-        repeated = 0
-        for case in work:
-            request = case.request
-            key = hash((request.path, request.query, request.headers, request.body, case.role))
-            if key in given:
-                repeated += 1
-                if repeated > REPEATED_MAX:
-                    break
-                continue
-            repeated = 0
-            given.add(key)
-            out.append(case)
-            if len(out) >= count:
-                break
-        return out
+        return self._streams.take(self._operations.get(operation_id), count)
 
     def sequences(self, operation_id: str, count: int) -> list[Sequence]:
         """Up to COUNT sequences that end with OPERATION_ID and change the order of requests: one

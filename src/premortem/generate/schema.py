@@ -15,6 +15,7 @@ from premortem.domain.run import Case, Origin
 from premortem.domain.traffic import Exchange, OperationProfile, Profile
 from premortem.generate.alteration import Alteration, breadth_first
 from premortem.generate.breaks import read_schema
+from premortem.generate.distinct import Streams
 from premortem.generate.filler import NOTHING, Filler
 from premortem.generate.kept import (
     kept_values,
@@ -39,6 +40,8 @@ BASES_MAX = 12
 """Realistic requests of one operation that are altered in turn."""
 ROUNDS_MAX = 400
 """Times all alterations are gone through, over new bases each time."""
+REPEATED_MAX = 400
+"""Cases in a row that were made before: the operation has no more."""
 REPEATED_MAX = 400
 """Cases in a row that were made before: the operation has no more."""
 TRIES_MAX = 3
@@ -68,9 +71,8 @@ class SchemaSource:
         self._operations = {o.id: o for o in profile.operations}
         self._known = known_values(profile)
         self._reused = reused_places(profile)
-        self._works: dict[str, Iterator[Case]] = {}
+        self._streams = Streams(self._all, repeated_max=REPEATED_MAX)
         self._renewals: dict[str, Renewal] = {}
-        self._given: dict[str, set[int]] = {}
 
     def cases(self, operation_id: str, count: int) -> list[Case]:
         """COUNT distinct cases of OPERATION_ID, without their setup; fewer when there are no more.
@@ -78,28 +80,7 @@ class SchemaSource:
         The first ones touch every place once, with what tells most; then every place again. Each
         call goes on where the last one ended.
         """
-        operation = self._operations.get(operation_id)
-        if operation is None or count <= 0:
-            return []
-        if operation_id not in self._works:
-            self._works[operation_id] = self._all(operation)
-        given = self._given.setdefault(operation_id, set())
-        out: list[Case] = []
-        repeated = 0
-        for case in self._works[operation_id]:
-            request = case.request
-            key = hash((request.path, request.query, request.headers, request.body, case.role))
-            if key in given:
-                repeated += 1
-                if repeated > REPEATED_MAX:
-                    break
-                continue
-            repeated = 0
-            given.add(key)
-            out.append(case)
-            if len(out) >= count:
-                break
-        return out
+        return self._streams.take(self._operations.get(operation_id), count)
 
     def _all(self, operation: OperationProfile) -> Iterator[Case]:
         """Every alteration over changing bases, round after round."""
@@ -158,7 +139,7 @@ class SchemaSource:
         if bases or start is None:
             return bases
         schema = read_schema(operation.request_schema)
-        if schema is None or self._given.get(operation.id):
+        if schema is None or self._streams.gave(operation.id):
             return []
         filler = Filler(schema.root, recorded_at(operation, self._known))
         value = filler.value(schema.shape, ())

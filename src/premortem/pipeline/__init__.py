@@ -1,6 +1,6 @@
 """One file per flow, each a readable recipe: the only place where stages meet."""
 
-from premortem.pipeline.accounts import account_cases
+from premortem.pipeline.accounts import account_cases, credential_tokens
 from premortem.pipeline.ask import Asked, Judged, Proposed, ask
 from premortem.pipeline.capture import Captured, capture
 from premortem.pipeline.doctor import Diagnosis, examine
@@ -25,6 +25,7 @@ __all__ = [
     "ask",
     "capture",
     "compare",
+    "credential_tokens",
     "examine",
     "execute",
     "find_profile",

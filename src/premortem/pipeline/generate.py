@@ -139,8 +139,12 @@ def single_cases(
     context: Context,
     seed: int,
     now: float,
+    credentials: Collection[str] = (),
 ) -> list[run.Sequence]:
-    """COUNT validated cases, each alone behind its own setup, under names of its own."""
+    """COUNT validated cases, each alone behind its own setup, under names of its own.
+
+    CREDENTIALS: as for `produce`.
+    """
     made = produce(
         profile,
         exchanges,
@@ -152,7 +156,9 @@ def single_cases(
         safe_only=not config.target.disposable,
         context=context,
         now=now,
+        credentials=credentials,
     )
+    mine = config.identities.union(credentials)
     unique, once = unique_places(profile, exchanges), once_places(profile, exchanges)
     alone: list[run.Sequence] = []
     for sequence in made.sequences:
@@ -161,9 +167,7 @@ def single_cases(
             if not case.setup:
                 salt = f"{seed} single {len(alone)}"
                 one = run.Sequence(cases=(*setup, case))
-                alone.append(
-                    isolated(one, salt=salt, keep=config.identities, unique=unique, once=once)
-                )
+                alone.append(isolated(one, salt=salt, keep=mine, unique=unique, once=once))
     return alone
 
 
