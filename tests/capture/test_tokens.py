@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hmac
 import json
+from hashlib import sha256
 
 import pytest
 from hypothesis import given
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from premortem.domain.tokens import (
     holds_token,
     is_token,
+    keyed_digest,
     make_email_token,
     make_number_token,
     make_token,
@@ -24,6 +27,11 @@ addresses = st.builds(
     st.lists(labels, min_size=1, max_size=3),
     st.sampled_from(["com", "io", "example"]),
 )
+
+
+@given(st.binary(max_size=200), st.binary(max_size=200))
+def test_the_keyed_digest_is_hmac_with_keys_of_any_length(key, data):
+    assert keyed_digest(key, data) == hmac.digest(key, data, sha256)
 
 
 @given(st.text(max_size=200))

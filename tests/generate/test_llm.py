@@ -62,6 +62,16 @@ def test_free_values_are_the_models_and_all_else_is_the_samplers():
         assert {b.place.name for b in case.bindings} == {"1", "/invoice"}
 
 
+def test_a_number_of_the_models_stays_within_what_the_state_allowed():
+    conflicts = [
+        replace(o, declared=(*o.declared, 409)) if o.id == PAY else o for o in small.operations()
+    ]
+    llm, _ = source(RuledEngine(), profile=replace(small.profile(), operations=tuple(conflicts)))
+    amounts = [body["amount"] for body in bodies(llm.cases(PAY, 8))]
+    assert amounts
+    assert all(0 < amount <= 10.5 for amount in amounts)  # what the recorded payment paid
+
+
 def test_what_links_bind_is_never_asked_for():
     engine = RuledEngine()
     llm, _ = source(engine)

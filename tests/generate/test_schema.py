@@ -289,3 +289,19 @@ def test_formats_that_are_mere_annotations_are_broken_but_not_accused():
     certain = {c.intent.breaks: c.intent.certain for c in cases if "format" in c.intent.breaks}
     assert certain["body:/day format"]
     assert not certain["body:/site format"]
+
+
+def test_a_form_with_one_member_only_is_not_sent_empty():
+    form = "application/x-www-form-urlencoded"
+    for required in ([], ["api_type"]):
+        schema = {
+            "type": "object",
+            "properties": {"api_type": {"type": "string"}},
+            "required": required,
+        }
+        _, cases = of_schema(schema, media_types={form: 1})
+        assert cases
+        empty = [case for case in cases if not case.request.body]
+        assert not [
+            c for c in empty if c.intent.kind == "realistic" or "/api_type" in c.intent.breaks
+        ]

@@ -133,6 +133,16 @@ def test_refusals_of_one_status_with_different_reasons_have_recipes_of_their_own
     assert sorted(len(recipe.steps) for recipe in found) == [4, 5]
 
 
+def test_whoever_asks_by_several_names_that_a_list_told_needs_all_who_told_them_first():
+    clerk, codes = Clerk(), [hexes(Random(n)) for n in range(3)]
+    for code in codes:
+        clerk.ask("POST", "/batches", 202, {"queued": 1}, body={"trace_id": code})
+    clerk.ask("GET", "/traces", 200, {"data": [{"trace_id": code} for code in codes]})
+    clerk.ask("POST", "/marks", 200, {"ok": True}, body={"trace_ids": codes})
+    found = steps(learn(clerk.seen), "POST /marks", 200)
+    assert found == [*["POST /batches"] * 3, "GET /traces", "POST /marks"]
+
+
 def test_a_login_is_in_no_recipe_and_has_none():
     profile = learn(story())
     logins = {e.id for e in story() if e.request.path == "/login"}

@@ -32,6 +32,8 @@ _KEYS = (
     ("postman", (b"collection",)),
 )
 """Format, and names at the top of its JSON object."""
+_SURE = b"log"
+"""The first of `_KEYS` needs no other name: what comes after it need not be read."""
 
 
 def detect(path: Path, options: ReadOptions = DEFAULTS) -> str:
@@ -52,9 +54,9 @@ def detect(path: Path, options: ReadOptions = DEFAULTS) -> str:
     if _YAML_INSOMNIA.search(text):
         return "insomnia"
     if text.startswith(b"{"):
-        keys = set(_top_keys(text))
         if _is_log(text, options):
             return "log"
+        keys = set(_top_keys(text))
         return next((name for name, wanted in _KEYS if keys.issuperset(wanted)), "")
     if _CURL.match(text) or (_CURL.search(text) and text.startswith(b"#")):
         return "curl"
@@ -92,6 +94,8 @@ def _top_keys(text: bytes) -> Iterator[bytes]:
         if found[1] is not None:
             if found[2] and depth == 1:
                 yield found[1]
+                if found[1] == _SURE:
+                    return
         elif found[0] in (b"{", b"["):
             depth += 1
         else:

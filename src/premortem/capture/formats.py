@@ -144,6 +144,29 @@ _FILE_HEADS = tuple(
 """Base64 of PNG, JPEG, GIF, PDF, ZIP, gzip, RIFF, WOFF, Ogg, MP4, SSH public keys, X.509."""
 
 
+_SIGN = re.compile(r"[@=:<{\[]")
+_LONG = re.compile(
+    r"(?:[A-Za-z0-9_+/\-]{0,19}+[^A-Za-z0-9_+/\-]++)*+[A-Za-z0-9_+/\-]{20}",
+)
+"""From a text's start on: a run as in `RUN` stands in it."""
+_BEGUN = re.compile(
+    # One class of characters first: so the search passes over all others quickly.
+    r"[\dA-Z%bstp](?:(?<=\d)[\d\-. ()/]{6}|(?<=[A-Z])[A-Z]\d\d ?[A-Z0-9]|(?<=%)7[Bb]|"
+    r"(?<=[Bb])(?:earer|asic) |(?<=B)(?:EARER|ASIC) |(?<=[Tt])oken |"
+    r"(?<=[Pp])(?:ass(?:word|code|phrase)|in) |(?<=[Ss])ecret )"
+)
+"""A number, an account, JSON in a URL, or a word before a secret."""
+
+
+def of_interest(text: str) -> bool:
+    """TEXT holds something that one of the rules for values could change."""
+    return (
+        _SIGN.search(text) is not None
+        or (len(text) >= RUN_LENGTH_MIN and _LONG.match(text) is not None)
+        or _BEGUN.search(text) is not None
+    )
+
+
 def replace_known(text: str, replacement: Callable[[re.Match[str]], str]) -> str:
     """TEXT with every credential of a known format replaced."""
     for head, pattern in _KNOWN.items():

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from ipaddress import ip_address
 
 from premortem.capture.kinds import Kind, word_set
-from premortem.domain.check_digits import FORMS, is_card, may_hold_form
+from premortem.domain.check_digits import FORMS, apart, is_card, may_hold_form
 from premortem.domain.pseudonyms import Pseudonyms, significant
 
 CLASSES: dict[str, tuple[Kind, ...]] = {
@@ -117,7 +117,7 @@ _ADDRESS = re.compile(r"\d\.\d{1,3}\.\d{1,3}\.\d|[0-9a-fA-F]:[0-9a-fA-F]{0,4}:[0
 _MAC = re.compile(r"(?<![\w:\-])(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}(?![\w:\-])")
 _MRZ = re.compile(r"[PIAC][A-Z<][A-Z]{3}[A-Z<]{20,39}\n?(?:[A-Z0-9<]{30,44})?")
 """The machine readable zone of a passport (ICAO 9303)."""
-WRITTEN = re.compile("|".join(form.written.pattern for form in FORMS if form.written))
+WRITTEN = apart("|".join(form.loose for form in FORMS if form.loose))
 FOUND_IN_TEXT = re.compile(
     rb"(?:[Bb]orn|BORN|DOB|dob|geboren|n\xc3\xa9e? le|nacid[oa]|[Pp]hone|[Tt]ele?[fp]|[Cc]all|"
     rb"[Mm]obile|"

@@ -6,7 +6,7 @@ until its group has said whom it is about.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct
 
 from premortem.capture.kinds import PERHAPS, PERSONAL, TELLING, Kind
 
@@ -20,8 +20,7 @@ Edits = dict[int, tuple[int, str]]
 """Where a change starts -> where it ends, and what stands there then."""
 
 
-@dataclass(slots=True)
-class Scope:
+class Scope(Struct, kw_only=True):
     """An open object or list, or what corresponds to one."""
 
     is_object: bool
@@ -35,12 +34,12 @@ class Scope:
     """The label is one of `_WEAK_LABELS`."""
     labelling: bool = False
     """The value to come is a label."""
-    waiting: list[tuple[int, int, str, bool]] = field(default_factory=list)
+    waiting: list[tuple[int, int, str, bool]] = []
     """Values that came before their label: start, end, text, whether a string."""
     about: Kind = Kind.PLAIN
     """PERSON or BUSINESS: whom the object is about, as far as it was said."""
     has_street: bool = False
-    undecided: list[tuple[int, int, str, bool, Kind]] = field(default_factory=list)
+    undecided: list[tuple[int, int, str, bool, Kind]] = []
     """Values of kinds in `PERHAPS`, until the object has said whom it is about."""
 
     def decided(self, kind: Kind) -> Kind:

@@ -14,6 +14,7 @@ from premortem.capture.json_text import unescaped
 from premortem.capture.kinds import HIDDEN, PERHAPS, Kind
 from premortem.capture.names import Names
 from premortem.capture.personal import FOUND_IN_TEXT, IP_SAID, WRITTEN_LOOSELY
+from premortem.capture.stems import names_secret
 from premortem.domain.check_digits import NUMBER_CLASSES, classes, iban_in, is_card
 
 _RUN_CHARS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+/-"
@@ -91,34 +92,11 @@ _WORDS = (Kind.NAME, Kind.CALLED)
 """Kinds of values without digits and signs."""
 _ESCAPED = re.compile(rb"\\(?:/|u00(?:2[b-fB-F]|3[0-9dD]|[4-7]))")
 """Characters of secrets that JSON need not escape, escaped; words are cut by it."""
-_STEMS: tuple[tuple[bytes, re.Pattern[bytes] | None], ...] = tuple(
-    (stem, re.compile(sure) if sure else None)
-    for stem, sure in (
-        (b"pass", rb"pass(?:w|phr|c|=|:)"),
-        (b"secret", b""),
-        (b"oken", rb"oken(?:[ =:]|\\*[\"'](?!\s*:)|s=)"),
-        (b"pwd", rb"pwd\W"),
-        (b"bearer", b""),
-        (b"basic ", b""),
-        (b"authorization", b""),
-        (b"iban", b""),
-        (b"cv", rb"cv[vc]2?[=:]"),
-        (b"ssn", rb"ssn\W"),
-        (b"pin", rb"pin[=:]"),
-        (b"otp", rb"otp[=:]"),
-        (b"key=", b""),
-        (b"api", rb"api[_-]?key"),
-        (b"mnemonic", b""),
-        (b"-u", rb"-u(?:ser|(?<= -u) )"),
-    )
-)
-"""What plain text that names a secret contains: a quick look and a sure one, which begins with
-the same letters. JSON names are looked at one by one."""
 _CUT_MARKS = tuple(mark.encode() for mark in formats.CUT_MARKS if mark != ":AA" and "$" not in mark)
 _HASH_HEADS = tuple(mark.encode() for mark in formats.CUT_MARKS if "$" in mark)
 _USERINFO = re.compile(rb"://[^\s/\"'@\\]{0,200}:[^\s/\"'@\\]{0,200}@")
-_OPENING = (b"sig=", b"ignature=", b"redential=", b"key=", b"code=", b"hmac=", b"state=", b"sid=")
-"""Query parameters that open a URL."""
+_OPENING = (b"sig", b"ignature", b"redential", b"key", b"code", b"hmac", b"state", b"sid")
+"""Query parameters that open a URL, or how they end."""
 
 
 _PERHAPS, _SURELY = 1, 2
@@ -152,13 +130,17 @@ class Screen:
 
     def _opening(self, data: bytes) -> bool:
         """A URL in DATA may carry a password or a signature."""
-        return _USERINFO.search(data) is not None or any(mark in data for mark in _OPENING)
+        assigned = data.split(b"=")
+        del assigned[-1]
+        return any(piece.endswith(_OPENING) for piece in assigned) or (
+            _USERINFO.search(data) is not None
+        )
 
     def known(self, data: bytes) -> bool:
         """DATA, which is no text, may hold a credential of a known format."""
         return b"PRIVATE KEY" in data or self._random(data, _SURELY)
 
-    def _named(self, data: bytes) -> bool:  # noqa: C901 - one branch a question
+    def _named(self, data: bytes) -> bool:
         perhaps = False
         persons: list[bytes] = []
         names = set(_JSON_NAME.findall(data))
@@ -186,11 +168,7 @@ class Screen:
             self._kind(label) in HIDDEN for label in set(_LABEL.findall(data))
         ):
             return True
-        lower = data.lower()
-        for stem, sure in _STEMS:
-            if stem in lower and (sure is None or sure.search(lower)):
-                return True
-        return b"\\" in data and _ESCAPED.search(data) is not None
+        return names_secret(data) or (b"\\" in data and _ESCAPED.search(data) is not None)
 
     def _kind(self, name: bytes) -> Kind:
         kind = self._kinds.get(name)

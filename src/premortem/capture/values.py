@@ -49,12 +49,6 @@ _SCHEME = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 
-_INTEREST = re.compile(
-    r"(?<![A-Za-z0-9_+/\-])[A-Za-z0-9_+/\-]{20}|\d[\d\-. ()/]{6}|[A-Z]{2}\d\d ?[A-Z0-9]|%7[Bb]|"
-    r"(?:[Bb]earer|BEARER|[Bb]asic|BASIC|[Tt]oken|[Pp]ass(?:word|code|phrase)|[Ss]ecret|[Pp]in) "
-)
-"""What a text that any rule could change contains, unless it has a sign."""
-_SIGN = re.compile(r"[@=:<{\[]")
 _SPECIAL = re.compile(
     r"-----BEGIN ([A-Z0-9 ]+)-----(.*?)(?:-----END \1-----|\Z)"
     r"|data:[\w/+.\-]+;base64,[A-Za-z0-9+/=]+"
@@ -67,7 +61,8 @@ _JOINED = re.compile(r"[=:< ]")
 _URL_ALONE = re.compile(r"https?://[^\s\"'<>\\^`{|}]+")
 _ORDINARY = {formats.Look.ORDINARY}
 _NUMBERED = re.compile(
-    r"\d[\d .()/\-]{6}|[A-Z]{2}\d\d ?[A-Z0-9]|[A-Z]{4}\d{4}|(?::[0-9a-fA-F]*){3}"
+    r"[\dA-Z:](?:(?<=\d)[\d .()/\-]{6}|(?<=[A-Z])[A-Z](?:\d\d ?[A-Z0-9]|[A-Z]{2}\d{4})|"
+    r"(?<=:)[0-9a-fA-F]*(?::[0-9a-fA-F]*){2})"
 )
 _NUMBER_SIGN = re.compile(r"[\d:]")
 """At most four characters into what `_NUMBERED` finds."""
@@ -218,7 +213,7 @@ class Values:
             new = self._personal(plain, kind)
             if new is not None:
                 return new if plain is text or new == plain else quoted(new, text)
-        if not (_SIGN.search(text) or _INTEREST.search(text)) or self._depth >= NESTED_MAX:
+        if self._depth >= NESTED_MAX or not formats.of_interest(text):
             return text
         self._depth += 1
         try:

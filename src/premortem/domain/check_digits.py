@@ -234,6 +234,11 @@ class Form(Struct, frozen=True, kw_only=True):
     """How it stands in any text where it is distinct enough to be told without a name."""
 
 
+def apart(pattern: str) -> re.Pattern[str]:
+    """PATTERN where it is no part of a longer word, number or path."""
+    return re.compile(rf"(?<![\w.\-/+])(?:{pattern})(?![\w\-/]|\.\w)")
+
+
 def _form(
     name: str,
     pattern: str,
@@ -242,7 +247,7 @@ def _form(
     w: str = "",
     limits: Limits = (),
 ) -> Form:
-    written = re.compile(rf"(?<![\w.\-/+]){w}(?![\w\-/]|\.\w)") if w else None
+    written = apart(w) if w else None
     return Form(
         name=name, pattern=re.compile(pattern), valid=valid, written=written, limits=limits, loose=w
     )

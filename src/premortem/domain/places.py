@@ -9,7 +9,7 @@ from msgspec import Struct
 Part = Literal["path", "query", "header", "body", "cookie"]
 
 
-class Place(Struct, frozen=True, kw_only=True, order=True):
+class Place(Struct, frozen=True, kw_only=True, order=True, gc=False):
     """Where a value stands in a request or a response.
 
     `path` parts: the parameter's name in the template. `query`, `header`, `cookie`: the name.
@@ -30,7 +30,10 @@ class Place(Struct, frozen=True, kw_only=True, order=True):
             return (self.name,)
         if not self.name:
             return ()
-        return tuple(t.replace("~1", "/").replace("~0", "~") for t in self.name[1:].split("/"))
+        parts = self.name[1:].split("/")
+        if "~" not in self.name:
+            return tuple(parts)
+        return tuple(t.replace("~1", "/").replace("~0", "~") for t in parts)
 
 
 def body_place(*tokens: str) -> Place:

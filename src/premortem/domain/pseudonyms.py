@@ -12,11 +12,10 @@ person's data lies in, or else by a check over its last characters, which one fo
 
 from __future__ import annotations
 
-import hmac
 import re
 from collections.abc import Callable
 from functools import lru_cache
-from hashlib import sha256, shake_256
+from hashlib import shake_256
 from ipaddress import IPv6Address
 
 from premortem.domain.check_digits import (
@@ -28,7 +27,7 @@ from premortem.domain.check_digits import (
     is_card,
     luhn,
 )
-from premortem.domain.tokens import make_number_token
+from premortem.domain.tokens import keyed_digest, make_number_token
 
 WORD_MARK = "Rdx"
 """Begins replaced words; of words of up to three letters, `Q` and consonants."""
@@ -328,7 +327,7 @@ class Pseudonyms:
 
     def _stream(self, kind: str, value: str, size: int) -> bytes:
         text = f"{kind}\0{value}".encode("utf-8", "surrogatepass")
-        return shake_256(hmac.digest(self._key, text, sha256)).digest(size)
+        return shake_256(keyed_digest(self._key, text)).digest(size)
 
     def _digits(self, kind: str, value: str, size: int) -> str:
         return "".join(str(byte % 10) for byte in self._stream(kind, value, size))

@@ -20,7 +20,7 @@ Pairs = tuple[tuple[str, str], ...]
 """Ordered name-value pairs. Header names are lower case; query names and values are decoded."""
 
 HEADERS_REMEMBERED_MAX = 1024
-"""Header sets whose canonical form is kept."""
+"""Header sets whose canonical form is kept, and content types that are read once."""
 
 Recorded = Literal["all", "line", "request"]
 """How much a recording tells of an exchange. `all`: both messages. `line`: an access log's line,
@@ -31,7 +31,7 @@ Document = str
 """A JSON Schema (2020-12) as JSON text, self-contained: every `$ref` points into it."""
 
 
-class Request(Struct, frozen=True, kw_only=True):
+class Request(Struct, frozen=True, kw_only=True, gc=False):
     """One HTTP request as it was, or as it will be, sent (RFC 9110)."""
 
     method: str
@@ -62,7 +62,7 @@ class Request(Struct, frozen=True, kw_only=True):
         return f"{line}{_sorted_lines(self.headers)}\n\n".encode() + self.body
 
 
-class Response(Struct, frozen=True, kw_only=True):
+class Response(Struct, frozen=True, kw_only=True, gc=False):
     """One HTTP response; the body is decoded from its content coding."""
 
     status: int
@@ -79,7 +79,7 @@ class Response(Struct, frozen=True, kw_only=True):
         return first(self.headers, name)
 
 
-class Tags(Struct, frozen=True, kw_only=True):
+class Tags(Struct, frozen=True, kw_only=True, gc=False):
     """Who sent an exchange and in what setting, as far as the capture tells; empty: unknown."""
 
     client: str = ""
@@ -90,7 +90,7 @@ class Tags(Struct, frozen=True, kw_only=True):
     edition: str = ""
 
 
-class Exchange(Struct, frozen=True, kw_only=True):
+class Exchange(Struct, frozen=True, kw_only=True, gc=False):
     """One captured request with its response."""
 
     request: Request
@@ -135,7 +135,7 @@ class Numbers(Struct, frozen=True, kw_only=True):
     """All numbers counted in fixed bins: what merging and drift are measured on."""
 
 
-class Field(Struct, frozen=True, kw_only=True):
+class Field(Struct, frozen=True, kw_only=True, gc=False):
     """One value position of an operation's requests or responses and what was seen there."""
 
     place: Place
@@ -347,4 +347,12 @@ def _sorted_lines(headers: Pairs) -> str:
 
 def media_type_of(headers: Pairs) -> str:
     """`content-type` without parameters, lower case; empty when there is none (RFC 9110, 8.3)."""
-    return (first(headers, "content-type") or "").split(";", 1)[0].strip().lower()
+    for name, value in headers:
+        if name == "content-type":
+            return _without_parameters(value)
+    return ""
+
+
+@lru_cache(maxsize=HEADERS_REMEMBERED_MAX)
+def _without_parameters(value: str) -> str:
+    return value.split(";", 1)[0].strip().lower()

@@ -12,7 +12,7 @@ from premortem.domain.bodies import FORM, at, is_json
 from premortem.domain.conform import compiled, typed_form
 from premortem.domain.places import Place, body_place
 from premortem.domain.run import Case, Intent
-from premortem.domain.traffic import Field, OperationProfile
+from premortem.domain.traffic import Field, OperationProfile, Request
 from premortem.generate.breaks import read_schema
 from premortem.generate.head_mutations import Mutation
 from premortem.generate.operators import ACCEPTED_MIN, Broken, breaks_of
@@ -30,6 +30,7 @@ class Body(Struct, frozen=True, kw_only=True):
     """A base case's body, read once."""
 
     value: Any
+    media_type: str
     form: bool
     valid: bool
 
@@ -77,18 +78,19 @@ class _Breaker:
         return self._read[raw]
 
     def _parse(self, base: Case) -> Body | None:
-        value = self._value(base)
+        value = self._value(base.request)
         if value is None:
             return None
         valid = self._conformance is None or self._conformance.is_valid(value)
-        return Body(value=value, form=base.request.media_type in FORMS, valid=valid)
+        kind = base.request.media_type
+        return Body(value=value, media_type=kind, form=kind in FORMS, valid=valid)
 
-    def _value(self, case: Case) -> Any:
+    def _value(self, request: Request) -> Any:
         try:
-            value = recorded_value(case.request)
+            value = recorded_value(request)
         except ValueError:
             return None
-        if isinstance(value, dict) and case.request.media_type in FORMS and self._conformance:
+        if isinstance(value, dict) and self._conformance and request.media_type in FORMS:
             return typed_form(value, self._conformance.shape)
         return value
 
@@ -136,37 +138,41 @@ class _Breaker:
             changed = _changed(body.value, tokens, broken)
             if changed is NOTHING or (body.form and not _flat(changed)):
                 return None
-            written = write_value(changed, base.request.media_type, base.request)
+            # JSON is sent as it is here; a form is looked at as its texts will be read.
+            told = intent if body.form else self._named(intent, changed, tokens, broken)
+            if told is None:
+                return None
+            written = write_value(changed, body.media_type, base.request)
             if written is None:
                 return None
+            request = replace(base.request, body=written)
+            if body.form and self._declared:
+                told = self._named(intent, self._value(request), tokens, broken)
+                if told is None:
+                    return None
             kept = tuple(b for b in base.bindings if not _inside(b.place, tokens))
-            mutant = replace(
-                base,
-                request=replace(base.request, body=written),
-                bindings=kept,
-                intent=intent,
-            )
-            return self._named(mutant, tokens, broken)
+            return replace(base, request=request, bindings=kept, intent=told)
 
         return mutate
 
-    def _named(self, mutant: Case, tokens: tuple[str, ...], broken: Broken) -> Case | None:
-        """MUTANT, if the declared schema minds exactly what BROKEN means to break, as it is sent;
-        where no alternative fits any more, it says so."""
+    def _named(
+        self, intent: Intent, value: Any, tokens: tuple[str, ...], broken: Broken
+    ) -> Intent | None:
+        """INTENT, if the declared schema minds of VALUE exactly what BROKEN means to break; where
+        no alternative fits any more, it says so."""
         if not self._declared or self._schema is None:
-            return mutant
-        found = self._schema.breaks(self._value(mutant))
+            return intent
         if not broken.keyword:
-            return None if found else mutant
+            return intent if self._schema.is_valid(value) else None
+        found = self._schema.breaks(value)
         if len(found) != 1:
             return None
         (one,) = found
         if one.keyword in ("anyOf", "oneOf") and tokens[: len(one.at)] == one.at:
             place = body_place(*one.at)
-            intent = replace(mutant.intent, breaks=f"{place} {one.keyword}", place=place)
-            return replace(mutant, intent=intent)
+            return replace(intent, breaks=f"{place} {one.keyword}", place=place)
         where = (tokens, tokens[:-1]) if broken.absent or broken.extra else (tokens,)
-        return mutant if one.keyword == broken.keyword and one.at in where else None
+        return intent if one.keyword == broken.keyword and one.at in where else None
 
 
 def _evident(broken: Broken, field: Field | None) -> bool:

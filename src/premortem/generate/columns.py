@@ -97,7 +97,7 @@ def mixed(draws: Sequence[tuple[Draw, float]]) -> Draw:
     steps = np.cumsum(weights / weights.sum())[:-1]
 
     def draw(rng: Generator, rows: int) -> list[Any]:
-        chosen = np.searchsorted(steps, rng.random(rows), side="right")
+        chosen = steps.searchsorted(rng.random(rows), side="right")
         counts = np.bincount(chosen, minlength=len(draws)).tolist()
         made = [iter(inner(rng, n)) for (inner, _), n in zip(draws, counts, strict=True)]
         return [next(made[index]) for index in chosen.tolist()]
@@ -114,7 +114,7 @@ def pool(values: Sequence[tuple[Any, float]]) -> Draw:
     steps[-1] = 1.0
 
     def draw(rng: Generator, rows: int) -> list[Any]:
-        out: list[Any] = items[np.searchsorted(steps, rng.random(rows), side="right")].tolist()
+        out: list[Any] = items[steps.searchsorted(rng.random(rows), side="right")].tolist()
         return out
 
     return draw

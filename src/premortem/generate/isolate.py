@@ -9,7 +9,7 @@ values in bodies that production never sent twice where the service knows confli
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from hashlib import sha256
 from urllib.parse import unquote
 
@@ -19,7 +19,9 @@ from premortem.domain.bodies import general, leaves, read_body
 from premortem.domain.conform import compiled
 from premortem.domain.places import Place
 from premortem.domain.run import Case, Sequence
-from premortem.domain.traffic import Exchange, Field, OperationProfile, Profile
+from premortem.domain.traffic import Exchange, Field, OperationProfile, Profile, Request
+from premortem.generate.mentioned import mentioned_places, refers
+from premortem.generate.naming import made_by
 from premortem.generate.once import Once, rekeyed
 from premortem.generate.renaming import renamed_code, with_names
 from premortem.generate.starts import LINK_CONFIDENCE
@@ -49,7 +51,8 @@ def unique_places(profile: Profile, exchanges: Mapping[str, Exchange] | None = N
 
     Codes (hexadecimal, UUIDs) anywhere; other names only where the operation knows conflicts.
     Values that a link leads to name what is there already; so do codes that another of EXCHANGES
-    had told before. Without those, counts have to do.
+    had told before. Without those, counts have to do. What comes to be by being named counts, too,
+    and what names a thing when it is made names it when it is changed.
     """
     told = told_codes(profile, exchanges or {})
     linked = {(k.consumer, k.place) for k in profile.links if k.confidence >= LINK_CONFIDENCE}
@@ -58,6 +61,15 @@ def unique_places(profile: Profile, exchanges: Mapping[str, Exchange] | None = N
         if operation.operation.method in _CREATING:
             places = (f.place for f in operation.fields if _is_unique(f, operation, told))
             found[operation.id] = frozenset(p for p in places if (operation.id, p) not in linked)
+    for operation_id, place in mentioned_places(profile, exchanges or {}):
+        found[operation_id] = found.get(operation_id, frozenset()) | {place}
+    for operation in profile.operations:
+        maker = made_by(operation, profile)
+        named = found.get(maker.id, frozenset()) if maker is not None else frozenset()
+        own = {f.place for f in operation.fields if not f.enumeration and not f.redacted} & named
+        new = {place for place in own if (operation.id, place) not in linked}
+        if new:
+            found[operation.id] = found.get(operation.id, frozenset()) | new
     return found
 
 
@@ -106,23 +118,73 @@ def isolated(
     sequence = rekeyed(sequence, salt=f"{salt} {run}", once=once or {})
     names: dict[str, str] = {}
     for index, case in enumerate(sequence.cases):
-        for name in _never_twice(case, sequence.cases[:index], unique or {}):
-            apart = not CODE.fullmatch(name) and _below(case, names)
+        for name, called in _never_twice(case, sequence.cases[:index], unique or {}):
+            # An identifier is one thing whatever lies above it; a plain name need not be.
+            apart = not (called or CODE.fullmatch(name)) and _below(case, names)
             if name not in names and name not in keep and not apart:
                 names[name] = _renamed(name, salt)
         for name in _created(case, sequence.cases[index + 1 :]):
             if name not in names and name not in keep and not _below(case, names):
                 names[name] = _renamed(name, salt)
-    if not names:
-        return sequence
-    return Sequence(cases=tuple(with_names(case, names) for case in sequence.cases))
+    cases = sequence.cases
+    if names:
+        cases = tuple(with_names(case, names) for case in cases)
+    if unique:
+        cases = _apart(cases, salt, unique)
+    return sequence if cases is sequence.cases else Sequence(cases=cases)
 
 
-def _never_twice(case: Case, earlier: tuple[Case, ...], unique: Unique) -> Iterator[str]:
-    """Values of CASE that must not come twice, and that no case EARLIER has."""
+def _apart(cases: tuple[Case, ...], salt: str, unique: Unique) -> tuple[Case, ...]:
+    """CASES, the made ones that end a sequence with codes of their own: those made of one request
+    have the same ones, and are not to meet in what they make. A repeated request keeps them."""
+    ends = [index for index, case in enumerate(cases) if not case.setup and _generated(case)]
+    ends = [index for index in ends if unique.get(cases[index].operation_id)]
+    if len(ends) < 2:
+        return cases
+    known = [case for case in cases if case.setup or not _generated(case)]
+    # Those that break something may be let through for all that, so their codes are taken first.
+    ends.sort(key=lambda index: (cases[index].intent.kind == "realistic", index))
+    taken: dict[str, Request] = {}
+    out = list(cases)
+    for index in ends:
+        case = cases[index]
+        own = {v for v, _ in _named(case, unique) if CODE.fullmatch(v) and not _told(v, known)}
+        others = sorted(c for c in own if taken.setdefault(c, case.request) != case.request)
+        if others and case.intent.kind == "realistic":
+            names = {code: _renamed(code, f"{salt} {index}") for code in others}
+            out[index] = with_names(case, names)
+    return tuple(out)
+
+
+def _generated(case: Case) -> bool:
+    return case.origin.source != "replay"
+
+
+def _told(text: str, cases: Iterable[Case]) -> bool:
+    known = text.encode()
+    return any(known in case.request.body or text in case.request.path for case in cases)
+
+
+def _never_twice(
+    case: Case, earlier: tuple[Case, ...], unique: Unique
+) -> Iterator[tuple[str, bool]]:
+    """Values of CASE that must not come twice, and that no case EARLIER has told the service,
+    leaving out other ends of the same sequence; and whether each is called a reference."""
+    made = _generated(case) and case.intent.kind == "realistic"
+    if not (200 <= case.recorded_status < 300 or made):
+        return
+    if made:
+        earlier = tuple(before for before in earlier if before.setup or not _generated(before))
+    for value, called in _named(case, unique):
+        if (CODE.fullmatch(value) or _WORD.fullmatch(value)) and not _told(value, earlier):
+            yield value, called
+
+
+def _named(case: Case, unique: Unique) -> Iterator[tuple[str, bool]]:
+    """The texts of CASE at places whose values must not come twice, and whether those are called
+    references."""
     places = unique.get(case.operation_id, ())
-    made = case.origin.source != "replay" and case.intent.kind == "realistic"
-    if not places or not (200 <= case.recorded_status < 300 or made):
+    if not places:
         return
     bound = {binding.place for binding in case.bindings}
     try:
@@ -130,13 +192,8 @@ def _never_twice(case: Case, earlier: tuple[Case, ...], unique: Unique) -> Itera
     except ValueError:
         return
     for place, value in found:
-        if place in bound or not isinstance(value, str) or general(place) not in places:
-            continue
-        known = value.encode()
-        if (CODE.fullmatch(value) or _WORD.fullmatch(value)) and not any(
-            known in before.request.body or value in before.request.path for before in earlier
-        ):
-            yield value
+        if place not in bound and isinstance(value, str) and general(place) in places:
+            yield value, refers(place)
 
 
 def _created(case: Case, later: tuple[Case, ...]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import jsonschema_rs
 import msgspec
+import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -23,6 +24,7 @@ from premortem.generate.kept import kept_values, named_before, reused_places
 from premortem.generate.llm_batch import Batcher, Usable, Verdict
 from premortem.generate.llm_free import Ask, FreePlaces, described, merged, projected
 from premortem.generate.llm_prompt import listed, load_prompt, spelled, varied
+from premortem.generate.relate import Ties, tied
 from premortem.generate.sample import Sampler
 from premortem.generate.starts import Start
 from premortem.models import Ask as Question
@@ -47,6 +49,8 @@ class Room(Struct, kw_only=True):
     places: FreePlaces
     conformance: Conformance | None
     kept: frozenset[tuple[str, ...]]
+    ties: Ties
+    """What holds in the sampler's bodies, and has to hold again with the model's values."""
     bases: list[list[Case]]
     """Those in which the same values are free, together; the most frequent sort first."""
     examples: frozenset[str]
@@ -143,6 +147,7 @@ class LlmSource:
             places=places,
             conformance=conformance,
             kept=kept,
+            ties=self._sampler.ties(operation_id),
             bases=sorted(alike.values(), key=len, reverse=True)[:WAYS_MAX],
             examples=frozenset(examples),
             prompt=prompt,
@@ -203,7 +208,8 @@ class LlmSource:
         if text in room.examples:
             return "copied"
         case, value = self._base(room, number)
-        body = merged(value, answer)
+        seed = seed_of(self._seed, self._order[room.operation.id], number)
+        body = tied(merged(value, answer), room.ties, np.random.default_rng(seed))
         if room.conformance is not None and not room.conformance.is_valid(body):
             return "invalid"
         if text in room.seen:

@@ -77,13 +77,15 @@ class Mutator:
         mutations = list(_mutations(operation, bases))
         few = len(bases) < BASES_MAX
         for turn in range(len(bases) if few else ROUNDS_MAX):
+            lineage: list[tuple[str, ...]] = [()] * len(bases)
             for index in rng.permutation(len(mutations)).tolist():
                 first = turn if few else index
                 for attempt in range(min(TRIES_MAX, len(bases))):
                     base = bases[(first + attempt) % len(bases)]
                     mutant = mutations[index](base)
                     if mutant is not None:
-                        parents = (base.id, *base.origin.parents)
+                        at = (first + attempt) % len(bases)
+                        parents = lineage[at] = lineage[at] or (base.id, *base.origin.parents)
                         operator = operator_of(mutant.intent.breaks)
                         yield replace(
                             mutant, origin=replace(origin, parents=parents, operator=operator)

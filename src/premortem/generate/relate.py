@@ -81,6 +81,23 @@ class Trend(Struct, frozen=True, kw_only=True):
     """What stood beside each of `firsts`."""
 
 
+class Bond(Struct, frozen=True, kw_only=True):
+    """What always held between the values at some places (`Rule`)."""
+
+    kind: str
+    places: tuple[Pointer, ...]
+
+
+class Pair(Struct, frozen=True, kw_only=True):
+    """Two members of closed sets, of which the first tells what the second may be."""
+
+    first: Pointer
+    second: Pointer
+    ways: Mapping[str, tuple[tuple[str, ...], tuple[int, ...]]]
+    """JSON text of the first -> (those of the second that stood beside it, how often each or one
+    before it did)."""
+
+
 class Ties(Struct, frozen=True, kw_only=True):
     """What holds between the values of an operation's bodies."""
 
@@ -88,8 +105,8 @@ class Ties(Struct, frozen=True, kw_only=True):
     """Numbers that must not be greater than what worked in the state that the setup makes."""
     parallel: tuple[tuple[Pointer, tuple[str, ...]], ...] = ()
     """(object, its members that are equally long arrays)."""
-    rules: tuple[Rule, ...] = ()
-    correlations: tuple[Correlation, ...] = ()
+    rules: tuple[Bond, ...] = ()
+    correlations: tuple[Pair, ...] = ()
     spans: tuple[Span, ...] = ()
     companies: tuple[Company, ...] = ()
     trends: tuple[Trend, ...] = ()
@@ -138,8 +155,8 @@ def ties_of(
     return Ties(
         limits=limits,
         parallel=tuple(parallel_arrays(bodies)),
-        rules=tuple(kept),
-        correlations=tuple(c for c in told if c.kind == "set" and c.pairs),
+        rules=tuple(Bond(kind=r.kind, places=tuple(p.tokens for p in r.places)) for r in kept),
+        correlations=tuple(_pair(c) for c in told if c.kind == "set" and c.pairs),
         spans=tuple(_spans(places, bodies)),
         companies=tuple(_company(c, bodies) for c in told if c.kind == "presence" and c.pairs),
         trends=tuple(_trends([c for c in told if c.kind == "number"], bodies)),
@@ -164,6 +181,20 @@ def _spans(places: Sequence[Pointer], bodies: Sequence[Any]) -> Iterator[Span]:
         wrong = [(a, b) for a, b in pairs if in_order(b, a, numbers=numbers)]
         if not wrong:
             yield Span(low=low, high=high, numbers=numbers, equal=equal, pairs=tuple(right))
+
+
+def _pair(pair: Correlation) -> Pair:
+    ways: dict[str, list[tuple[str, int]]] = {}
+    for one, text, count in pair.pairs:
+        ways.setdefault(one, []).append((text, count))
+    return Pair(
+        first=pair.first.tokens,
+        second=pair.second.tokens,
+        ways={
+            one: (tuple(t for t, _ in found), tuple(accumulate(n for _, n in found)))
+            for one, found in ways.items()
+        },
+    )
 
 
 def _company(pair: Correlation, bodies: Sequence[Any]) -> Company:
@@ -244,12 +275,13 @@ def related(draw: Draw, ties: Ties) -> Draw:
         return draw
 
     def drawn(rng: Generator, rows: int) -> list[Any]:
-        return [_tied(value, ties, rng) for value in draw(rng, rows)]
+        return [tied(value, ties, rng) for value in draw(rng, rows)]
 
     return drawn
 
 
-def _tied(value: Any, ties: Ties, rng: Generator) -> Any:
+def tied(value: Any, ties: Ties, rng: Generator) -> Any:
+    """VALUE with everything that TIES says."""
     if not isinstance(value, dict):
         return value
     for trend in ties.trends:
@@ -263,7 +295,7 @@ def _tied(value: Any, ties: Ties, rng: Generator) -> Any:
     for span in ties.spans:
         value = _spanned(value, span, ties, rng)
     for rule in ties.rules:
-        for places in _instances(value, [place.tokens for place in rule.places]):
+        for places in _instances(value, rule.places):
             value = _ruled(value, rule.kind, places, ties)
     return value
 
@@ -302,8 +334,10 @@ def _decimals(values: Sequence[Any]) -> int:
 
 def _at(value: Any, at: Pointer) -> Any:
     for key in at:
-        if isinstance(value, dict) and key in value:
-            value = value[key]
+        if isinstance(value, dict):
+            value = value.get(key, NOTHING)
+            if value is NOTHING:
+                return NOTHING
         elif isinstance(value, list) and key.isdigit() and int(key) < len(value):
             value = value[int(key)]
         else:
@@ -313,13 +347,13 @@ def _at(value: Any, at: Pointer) -> Any:
 
 def _set(value: Any, at: Pointer, item: Any, ties: Ties) -> Any:
     """VALUE with ITEM at AT, unless that has to stay as it is."""
-    if any(at[: len(f)] == f or f[: len(at)] == at for f in ties.fixed):
+    if ties.fixed and any(at[: len(f)] == f or f[: len(at)] == at for f in ties.fixed):
         return value
     changed = put(value, [(at, item, True)])
     return value if changed is NOTHING else changed
 
 
-def _instances(value: Any, places: list[Pointer]) -> Iterator[list[Pointer]]:
+def _instances(value: Any, places: tuple[Pointer, ...]) -> Iterator[tuple[Pointer, ...]]:
     """PLACES for each item, where the first is within an array; else themselves."""
     first = places[0]
     if "*" not in first:
@@ -327,11 +361,13 @@ def _instances(value: Any, places: list[Pointer]) -> Iterator[list[Pointer]]:
         return
     head = first[: first.index("*")]
     items = _at(value, head)
-    for index in range(min(len(items), INSTANCES_MAX) if isinstance(items, list) else 0):
-        yield [
-            (*head, str(index), *p[len(head) + 1 :]) if p[: len(head) + 1] == (*head, "*") else p
-            for p in places
-        ]
+    if not isinstance(items, list) or not items:
+        return
+    every = (*head, "*")
+    inner = [p[len(every) :] if p[: len(every)] == every else None for p in places]
+    for index in range(min(len(items), INSTANCES_MAX)):
+        item = (*head, str(index))
+        yield tuple(p if i is None else item + i for p, i in zip(places, inner, strict=True))
 
 
 def _all_at(value: Any, at: Pointer) -> list[Any]:
@@ -346,14 +382,17 @@ def _all_at(value: Any, at: Pointer) -> list[Any]:
     return [inner for item in items for inner in _all_at(item, at[index + 1 :])]
 
 
-def _ruled(value: Any, kind: str, places: list[Pointer], ties: Ties) -> Any:
+def _ruled(value: Any, kind: str, places: tuple[Pointer, ...], ties: Ties) -> Any:
     first, *others = places
+    if _at(value, first) is NOTHING:
+        return value
+    if kind == "order":
+        return _ordered(value, places, ties)
     have = [_all_at(value, at) for at in others]
     if kind == "requires":
-        missing = _at(value, first) is not NOTHING and not all(have)
-        changed = without(value, first) if missing and first else NOTHING
+        changed = without(value, first) if first and not all(have) else NOTHING
         return value if changed is NOTHING else changed
-    if _at(value, first) is NOTHING or not all(have):
+    if not all(have):
         return value
     if kind == "count":
         return _set(value, first, len(have[0][0]), ties) if isinstance(have[0][0], list) else value
@@ -361,8 +400,6 @@ def _ruled(value: Any, kind: str, places: list[Pointer], ties: Ties) -> Any:
         for at in others:
             value = _set(value, at, _at(value, first), ties)
         return value
-    if kind == "order":
-        return _ordered(value, places, ties)
     numbers = [v for row in have for v in row]
     if not all(isinstance(v, int | float) and not isinstance(v, bool) for v in numbers):
         return value
@@ -372,12 +409,11 @@ def _ruled(value: Any, kind: str, places: list[Pointer], ties: Ties) -> Any:
     return _set(value, first, result if whole else round(result, decimals), ties)
 
 
-def _ordered(value: Any, places: list[Pointer], ties: Ties) -> Any:
+def _ordered(value: Any, places: tuple[Pointer, ...], ties: Ties) -> Any:
     found = [_at(value, at) for at in places]
-    texts = all(isinstance(v, str) for v in found)
-    numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in found)
-    if texts or numbers:
-        for at, item in zip(places, sorted(found), strict=True):
+    if all(isinstance(v, str) for v in found) or all(map(_is_number, found)):
+        right = sorted(found)
+        for at, item in zip(places, right, strict=True) if right != found else ():
             value = _set(value, at, item, ties)
     return value
 
@@ -397,11 +433,12 @@ def _trending(value: Any, trend: Trend, ties: Ties, rng: Generator) -> Any:
 
 def _accompanied(value: Any, company: Company, ties: Ties, rng: Generator) -> Any:
     """VALUE with or without its second member, where the first one decided that always."""
-    text = _text(_at(value, company.first), company.known)
-    there = _at(value, company.second) is not NOTHING
+    first = _at(value, company.first)
+    text = "" if first is NOTHING else "true" if company.open else encode(first).decode()
     yes, no = company.known.get(text, (0, 0))
     if yes + no < COMPANY_SEEN_MIN or (yes and no):
         return value
+    there = _at(value, company.second) is not NOTHING
     if there and no and not any(company.second[: len(f)] == f for f in ties.fixed):
         changed = without(value, company.second)
         return value if changed is NOTHING else changed
@@ -425,15 +462,12 @@ def _spanned(value: Any, span: Span, ties: Ties, rng: Generator) -> Any:
     return _set(_set(value, span.low, low, ties), span.high, high, ties)
 
 
-def _paired(value: Any, pair: Correlation, ties: Ties, rng: Generator) -> Any:
-    first, second = _at(value, pair.first.tokens), _at(value, pair.second.tokens)
+def _paired(value: Any, pair: Pair, ties: Ties, rng: Generator) -> Any:
+    first, second = _at(value, pair.first), _at(value, pair.second)
     if first is NOTHING or second is NOTHING:
         return value
-    mine = encode(first).decode()
-    ways = [(text, count) for one, text, count in pair.pairs if one == mine]
-    theirs = encode(second).decode()
-    if not ways or any(text == theirs for text, _ in ways):
+    texts, steps = pair.ways.get(encode(first).decode(), ((), ()))
+    if not texts or encode(second).decode() in texts:
         return value
-    steps = list(accumulate(count for _, count in ways))
-    text, _ = ways[bisect_right(steps, float(rng.random()) * steps[-1])]
-    return _set(value, pair.second.tokens, msgspec.json.decode(text), ties)
+    text = texts[bisect_right(steps, float(rng.random()) * steps[-1])]
+    return _set(value, pair.second, msgspec.json.decode(text), ties)

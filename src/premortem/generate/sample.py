@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from copy import copy
 from functools import partial
-from hashlib import sha256
 from typing import Any
 
 import msgspec
@@ -27,17 +26,18 @@ from premortem.generate.donors import borrowed, overlaid
 from premortem.generate.fresh import Draw
 from premortem.generate.kept import (
     kept_values,
+    knows_conflicts,
     named_before,
     presents_credentials,
     reused_places,
     state_limits,
 )
-from premortem.generate.naming import says_reference
+from premortem.generate.naming import made_by, says_reference
 from premortem.generate.novel import Renewal, novel_places, renewal
 from premortem.generate.parts import MULTIPART, file_contents, write_multipart
 from premortem.generate.passing import REFUSED, passed_bodies, passing_fields
 from premortem.generate.payload import FORMS, recorded_value
-from premortem.generate.relate import places_of, related, ties_of
+from premortem.generate.relate import Ties, places_of, related, ties_of
 from premortem.generate.sample_parameters import Member, drawn_pairs, parameter_draw
 from premortem.generate.starts import Start, Starts
 from premortem.generate.trees import Context, tree, value_draw
@@ -76,6 +76,8 @@ class Recipe(Struct, frozen=True, kw_only=True):
     is_valid: Callable[[Any], bool]
     hollow: bool
     """It presents secrets that are made up: good enough to be broken, but not realistic."""
+    ties: Ties
+    """What holds between the values of drawn bodies."""
 
 
 class Sampler:
@@ -141,6 +143,11 @@ class Sampler:
         """Where cases of OPERATION_ID start from."""
         return self._starts.of(operation_id)
 
+    def ties(self, operation_id: str) -> Ties:
+        """What holds between the values of OPERATION_ID's bodies, and of the state they meet."""
+        recipe = self._recipe(operation_id)
+        return recipe.ties if recipe is not None else Ties()
+
     def _recipe(self, operation_id: str) -> Recipe | None:
         if operation_id not in self._recipes:
             start = self._starts.of(operation_id)
@@ -152,13 +159,13 @@ class Sampler:
         conformance = compiled(operation.request_schema)
         query, query_kept = self._query(start)
         headers, headers_kept = self._headers(start)
-        body: Draw | None = None
+        body, ties = None, Ties()
         hollow = start.hollow
         if presents_credentials(operation):
             signing = self._signing(operation)
             body, hollow = pool(signing) if signing else None, not signing
         if body is None and (request.body or not start.recorded):
-            body = self._body(start, conformance)
+            body, ties = self._body(start, conformance)
         if body is None and not start.recorded and operation.request_schema:
             return None
         return Recipe(
@@ -179,6 +186,7 @@ class Sampler:
             encode=_encoding(request),
             is_valid=conformance.is_valid if conformance is not None else lambda _: True,
             hollow=hollow,
+            ties=ties,
         )
 
     def _signing(self, operation: OperationProfile) -> list[tuple[Any, float]]:
@@ -192,23 +200,23 @@ class Sampler:
                 found.append((body, 1.0))
         return found
 
-    def _body(self, start: Start, conformance: Conformance | None) -> Draw | None:
+    def _body(self, start: Start, conformance: Conformance | None) -> tuple[Draw | None, Ties]:
         request, operation = start.final.request, start.operation
         form = request.media_type in FORMS
         if not form and not is_json(request.media_type):
-            return None
+            return None, Ties()
         shape = conformance.shape if conformance is not None else None
         try:
             recorded = recorded_value(request)
         except ValueError:
-            return None
+            return None, Ties()
         bound = [b.place for b in start.final.bindings if b.place.part == "body"]
         kept = kept_values(recorded, [*bound, *named_before(recorded, start, operation)])
         if form and shape is not None and isinstance(recorded, dict):
             kept = {k: typed_form({k[0]: v}, shape)[k[0]] for k, v in kept.items()}
         fields = [f for f in self._fields(operation) if f.place.part == "body"]
         if start.recorded and not fields:
-            return None
+            return None, Ties()
         context = Context(
             kept=kept,
             recorded=recorded,
@@ -220,7 +228,7 @@ class Sampler:
         )
         draw = value_draw(tree(fields) if fields else None, shape, context)
         if draw is None:
-            return None
+            return None, Ties()
         if request.media_type == MULTIPART:
             draw = overlaid(draw, self._files(operation, request))
         if not start.recorded:
@@ -235,7 +243,7 @@ class Sampler:
             fixed=frozenset(kept),
             places=places_of(operation, shape),
         )
-        return related(draw, ties)
+        return related(draw, ties), ties
 
     def _files(self, operation: OperationProfile, own: Request) -> list[tuple[Any, Draw]]:
         known = (self._starts.exchanges.get(i) for i in operation.exemplars)
@@ -254,6 +262,14 @@ class Sampler:
 
     def _novel(self, operation: OperationProfile) -> frozenset[tuple[str, ...]]:
         reused = self._reused.get(operation.id, frozenset())
+        maker = made_by(operation, self._profile)
+        if maker is not None:
+            # Where a name that is taken is refused, so it is when things are renamed.
+            named = self._novel(maker) if knows_conflicts(maker) else frozenset()
+            closed = {f.place.tokens for f in operation.fields if f.enumeration or f.redacted}
+            return named - reused - closed
+        if operation.operation.method != "POST":
+            return frozenset()
         bodies = passed_bodies(operation, self._starts.exchanges)
         return novel_places(operation, bodies, reused=reused)
 
@@ -392,7 +408,12 @@ def _draw(recipe: Recipe, rng: Generator, rows: int, given: set[object], found: 
 def _paths(recipe: Recipe, rng: Generator, rows: int) -> list[tuple[str, str]]:
     """(path, role) for each row."""
     known = recipe.start.paths
-    picked = [known[i] for i in rng.integers(len(known), size=rows).tolist()]
+    # Of one there is nothing to draw, and numpy would not either: the stream stays the same.
+    picked = (
+        [known[0]] * rows
+        if len(known) == 1
+        else [known[i] for i in rng.integers(len(known), size=rows).tolist()]
+    )
     if recipe.named is None:
         return picked
     names = recipe.named(rng, rows)
@@ -405,20 +426,16 @@ def _paths(recipe: Recipe, rng: Generator, rows: int) -> list[tuple[str, str]]:
 def _with_bodies(
     recipe: Recipe, bodies: list[bytes | None], given: set[object], found: list[Case]
 ) -> None:
-    """Cases that differ in nothing but their body: the head is hashed once (see `Case.id`)."""
+    """Cases that differ in nothing but their body."""
     final = recipe.start.final
     path, role = recipe.start.paths[0]
     method, operation_id = final.request.method, final.operation_id
     query, headers = recipe.query_kept, recipe.headers_kept
     origin, bindings, intent = recipe.origin, final.bindings, _REALISTIC
-    empty = Request(method=method, origin="", path=path, query=query, headers=headers)
-    head = sha256(role.encode() + b"\0" + empty.canonical_bytes())
     for body in bodies:
         if body is None:
             continue
-        digest = head.copy()
-        digest.update(body)
-        key = digest.hexdigest()[:16]
+        key = hash(body)
         if key in given:
             continue
         given.add(key)

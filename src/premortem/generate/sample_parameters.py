@@ -58,18 +58,22 @@ def drawn_pairs(
             yield kept
         return
     columns = [draw(rng, rows) for _, draw, _, _ in members]
-    there = [rng.random(rows) < share for _, _, share, _ in members]
+    there = [(rng.random(rows) < share).tolist() for _, _, share, _ in members]
     names = [name for name, *_ in members]
     checks = [_satisfies(c) for *_, c in members]
+    lanes = list(zip(names, columns, there, checks, strict=True))
     for row in range(rows):
         pairs = list(kept)
-        for name, column, present, valid in zip(names, columns, there, checks, strict=True):
+        for name, column, present, valid in lanes:
             if not present[row]:
                 continue
             value = column[row]
             if valid is not None and not valid(value):
                 pairs = []
                 break
+            if isinstance(value, str):
+                pairs.append((name, value))
+                continue
             values = value if isinstance(value, list) else [value]
             pairs += [(name, text_of(item)) for item in values if item is not None]
         else:

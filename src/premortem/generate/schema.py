@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -42,8 +43,6 @@ ROUNDS_MAX = 400
 """Times all alterations are gone through, over new bases each time."""
 REPEATED_MAX = 400
 """Cases in a row that were made before: the operation has no more."""
-REPEATED_MAX = 400
-"""Cases in a row that were made before: the operation has no more."""
 TRIES_MAX = 3
 """Bases that one alteration is tried on before its turn is over."""
 
@@ -69,10 +68,14 @@ class SchemaSource:
         self._exchanges = exchanges
         self._sampler = (sampler or Sampler(profile, exchanges, seed, starts=starts)).apart(3)
         self._operations = {o.id: o for o in profile.operations}
-        self._known = known_values(profile)
         self._reused = reused_places(profile)
         self._streams = Streams(self._all, repeated_max=REPEATED_MAX)
         self._renewals: dict[str, Renewal] = {}
+
+    @cached_property
+    def _known(self) -> Mapping[str, Sequence[Any]]:
+        """What production sent or got anywhere; looked up when the first case is wanted."""
+        return known_values(self._profile)
 
     def cases(self, operation_id: str, count: int) -> list[Case]:
         """COUNT distinct cases of OPERATION_ID, without their setup; fewer when there are no more.
@@ -105,9 +108,13 @@ class SchemaSource:
 
     def _altered(self, alteration: Alteration, bases: list[Case], first: int) -> Case | None:
         """What ALTERATION makes of one of BASES, the FIRST if it can."""
+        start = self._sampler.start(bases[0].operation_id)
+        hollow = start is not None and start.hollow
         for attempt in range(min(TRIES_MAX, len(bases))):
             base = bases[(first + attempt) % len(bases)]
             made = alteration.alter(base)
+            if made is not None and made.intent.kind == "realistic" and hollow:
+                return None
             if made is not None:
                 origin = Origin(
                     source="schema",
@@ -163,14 +170,16 @@ class SchemaSource:
             return
         start = self._sampler.start(operation.id)
         recorded = _recorded_body(start) if start is not None else None
+        ties = self._ties(operation)
         bodies = Bodies(
             operation=operation,
             schema=schema,
             filler=Filler(schema.root, recorded_at(operation, self._known)),
             kept=reused | (_kept(start, operation, base, recorded) if start else frozenset()),
-            tied=_tied(operation, self._ties(operation)),
+            tied=_tied(operation, ties),
             limits=state_limits(operation, start, recorded) if start is not None else {},
             needed=str(body_place()) in operation.required,
+            parallel=ties.parallel,
         )
         yield from body_alterations(bodies, base)
 
@@ -197,6 +206,6 @@ def _tied(operation: OperationProfile, ties: Ties) -> frozenset[tuple[str, ...]]
     """Pointers of values that others depend on."""
     ruled = {place.tokens for rule in operation.rules for place in rule.places if not rule.status}
     arrays = {(*at, name) for at, names in ties.parallel for name in names}
-    pairs = {p.tokens for c in ties.correlations for p in (c.first, c.second)}
+    pairs = {at for pair in ties.correlations for at in (pair.first, pair.second)}
     ends = {at for span in ties.spans for at in (span.low, span.high)}
     return frozenset(ruled | arrays | pairs | ends)

@@ -55,6 +55,8 @@ class Bodies(Struct, frozen=True, kw_only=True):
     """Numbers above which a value may be too much for the state that the setup makes."""
     needed: bool
     """The body must be there."""
+    parallel: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = ()
+    """(object, its members that are equally long arrays)."""
 
     @property
     def declared(self) -> bool:
@@ -140,6 +142,8 @@ def _realistic(bodies: Bodies, spot: Spot, change: Change) -> bool:
     if number and (value > bodies.limits.get(change.at, value) or abs(value) > EXACT_MAX):
         return False
     field = _field(bodies, generic)
+    if not change.drop and value is None and _never_emptied(bodies, generic):
+        return False
     if change.drop and _always(bodies, tuple("*" if t.isdigit() else t for t in change.at)):
         return False
     if not change.drop and _never_so(field if change.at == spot.at else None, change.value):
@@ -165,6 +169,15 @@ def _never_so(field: Field | None, value: Any) -> bool:
         return False
     kind = type_of(value)
     return kind not in field.types and not (kind in _NUMERIC and _NUMERIC & field.types.keys())
+
+
+def _never_emptied(bodies: Bodies, generic: tuple[str, ...]) -> bool:
+    """Whether what is changed shows a value there in every answer: null would take it away."""
+    if bodies.operation.operation.method not in ("PUT", "PATCH") or not generic:
+        return False
+    answered = (f for a in bodies.operation.answers if 200 <= a.status < 300 for f in a.fields)
+    shown = [f.types for f in answered if f.place.tokens[-len(generic) :] == generic]
+    return bool(shown) and not any("null" in types for types in shown)
 
 
 def _field(bodies: Bodies, generic: tuple[str, ...]) -> Field | None:
@@ -209,7 +222,7 @@ def _altering(bodies: Bodies, step: _Step, aims: Aims) -> Callable[[Case], Case 
     def alter(base: Case) -> Case | None:
         media_type = base.request.media_type or media_type_for(bodies.operation)
         body = _changed_body(bodies, base, step, media_type) if media_type else None
-        if body is None:
+        if not body:  # an emptied form is no request any more that says something
             return None
         request = replace(base.request, body=body, headers=_typed(base.request, media_type))
         found = bodies.schema.breaks(read_value(request, bodies.schema.shape))
@@ -242,9 +255,31 @@ def _changed_body(bodies: Bodies, base: Case, step: _Step, media_type: str) -> b
         return None
     start = put(value, step.lead)
     changed = _done(start, step.change) if start is not NOTHING else NOTHING
+    if not step.change.keyword and changed is not NOTHING:
+        changed = _evened(bodies, changed)
     if changed is NOTHING or (changed == value and encode(changed) == encode(value)):
         return None
     return write_value(changed, media_type, base.request)
+
+
+def _evened(bodies: Bodies, value: Any) -> Any:
+    """VALUE with arrays that production never sent as long as those beside them, where those are
+    always equally long."""
+    for at, names in bodies.parallel:
+        here = _object_at(value, at)
+        sizes = {len(here[n]) for n in names if isinstance(here.get(n), list)}
+        for name, items in here.items() if len(sizes) == 1 else ():
+            invented = name not in names and _field(bodies, (*at, name)) is None
+            if invented and isinstance(items, list) and items:
+                (size,) = sizes
+                value = put(value, [((*at, name), (items * size)[:size], True)])
+    return value
+
+
+def _object_at(value: Any, at: tuple[str, ...]) -> dict[str, Any]:
+    for key in at:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else {}
 
 
 def _typed(request: Request, media_type: str) -> tuple[tuple[str, str], ...]:

@@ -24,6 +24,7 @@ from premortem.domain.traffic import (
     Response,
 )
 from premortem.generate.donors import Maker, maker_of
+from premortem.generate.passing import REFUSED
 from premortem.generate.references import name_of, needed_references, producers, skeleton
 from premortem.generate.replay import UNKNOWN, Replayer, recipe_cases
 
@@ -45,8 +46,9 @@ class Start(Struct, frozen=True, kw_only=True):
     recorded: bool = True
     """False: the operation is only in the specification, and `final` was made up."""
     hollow: bool = False
-    """It has to name something that is there, and nothing recorded tells what: good enough to be
-    broken, but nothing realistic starts here."""
+    """It has to name something that is there, and nothing recorded tells what, or would take away
+    what every other case relies on: good enough to be broken, but nothing realistic starts
+    here."""
 
 
 class Starts:
@@ -101,7 +103,9 @@ class Starts:
                 if exchange_id in self.exchanges:
                     cases = replayer.cases([(exchange_id, self.exchanges[exchange_id])])
                     if cases and cases[0].role != UNKNOWN:
-                        return self._start(operation, self._founded(cases, replayer))
+                        start = self._start(operation, self._founded(cases, replayer))
+                        never = _empties(operation) and _refused_only(operation)
+                        return replace(start, hollow=True) if never else start
         return self._declared(operation)
 
     def _founded(self, cases: tuple[Case, ...], replayer: Replayer) -> tuple[Case, ...]:
@@ -162,12 +166,12 @@ class Starts:
 
     def _declared(self, operation: OperationProfile) -> Start | None:
         """A start for an operation nobody used: on the path of one that somebody did."""
+        if _empties(operation):
+            # Nobody ever emptied a whole collection: what every other case relies on goes with it.
+            return None
         segments = split_template(operation.operation.template)
         opened = [index for index, segment in enumerate(segments) if "{" in segment]
         last = opened[-1] if opened else -1
-        if operation.operation.method == "DELETE" and last != len(segments) - 1:
-            # Nobody ever emptied a whole collection: what every other case relies on goes with it.
-            return None
         setup: tuple[Case, ...] = ()
         bindings: tuple[Binding, ...] = ()
         role = self._role_of(operation)
@@ -272,6 +276,17 @@ class Starts:
             if start is not None and start.recorded:
                 return start
         return None
+
+
+def _empties(operation: OperationProfile) -> bool:
+    """Whether OPERATION takes away a whole collection."""
+    last = split_template(operation.operation.template)[-1:]
+    return operation.operation.method == "DELETE" and not any("{" in segment for segment in last)
+
+
+def _refused_only(operation: OperationProfile) -> bool:
+    shown = [a.status for a in operation.answers if a.count]
+    return bool(shown) and all(status >= REFUSED for status in shown)
 
 
 def _value_at(answer: Response, select: Place) -> Any:

@@ -24,6 +24,8 @@ STEPS_MAX = 16
 """Steps of a recipe; where a slice is longer, only what makes an identifier is kept."""
 RECIPES_MAX = 12
 """Kinds of answers per operation that get a recipe."""
+TOLD_MAX = 8
+"""Identifiers that one list told, of those a request uses, whose tellers belong to its slice."""
 WAYS_MAX = 3
 """Recipes of one refusal, by what was done just before: what is cancelled and what is still a draft
 are both not to be paid, for reasons of one name."""
@@ -59,8 +61,9 @@ class _Row:
     """An exchange of a flow, as the slicer sees it."""
 
     facts: Facts
-    needs: dict[int, str] = field(default_factory=dict)
-    """Position of the maker of an identifier it uses -> the key it is known by."""
+    needs: dict[int, list[str]] = field(default_factory=dict)
+    """Position of the maker of identifiers it uses -> the keys they are known by, TOLD_MAX at
+    most."""
     about: tuple[int, ...] = ()
     """Makers of the identifiers in its path, in the path's order."""
     bare: bool = False
@@ -106,7 +109,9 @@ class _Story:
             if key is None:
                 row.missing += used.place.part in ("path", "body") and strong(used.text)
             else:
-                row.needs[self._makers[key]] = key
+                keys = row.needs.setdefault(self._makers[key], [])
+                if len(keys) < TOLD_MAX and key not in keys:
+                    keys.append(key)
                 if in_path:
                     about.append(self._makers[key])
         row.about = tuple(about)
@@ -174,9 +179,10 @@ class _Story:
         found: set[int] = set()
         waiting = [last]
         while waiting and len(found) <= STEPS_MAX:
-            for maker, key in self.rows[waiting.pop()].needs.items():
-                source = self._told.get(key, maker) if self.rows[maker].facts.safe else maker
-                for position in {maker, min(source, maker)}:
+            for maker, keys in self.rows[waiting.pop()].needs.items():
+                told = keys if self.rows[maker].facts.safe else ()
+                sources = {min(self._told.get(key, maker), maker) for key in told}
+                for position in {maker, *sources}:
                     if position not in found and not self.rows[position].facts.login:
                         found.add(position)
                         waiting.append(position)

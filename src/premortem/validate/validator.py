@@ -17,7 +17,7 @@ from premortem.domain.conform import Conformance, compiled, typed_form
 from premortem.domain.places import Place
 from premortem.domain.run import SAFE_METHODS, Case, Rejection
 from premortem.domain.template import parameter_names, split_template
-from premortem.domain.tokens import holds_token
+from premortem.domain.tokens import MARK, holds_token
 from premortem.domain.traffic import Pairs, Profile, Request
 
 LINK_CONFIDENCE_MIN = 0.8
@@ -111,7 +111,8 @@ class Validator:
         request = case.request
         if case.origin.source == "replay" or request.method in SAFE_METHODS:
             return ""
-        mine = self._identities.intersection(map(unquote, request.path.split("/")))
+        names = map(unquote, request.path.split("/") if self._identities else ())
+        mine = self._identities.intersection(names)
         if mine:
             return f"would change the account {min(mine)}, which a configured role signs in with"
         if request.method == "DELETE" and request.path.rstrip("/") in self._accounts:
@@ -119,9 +120,10 @@ class Validator:
         return ""
 
     def _of(self, operation_id: str) -> Rules:
-        if operation_id not in self._rules:
-            self._rules[operation_id] = self._read(operation_id)
-        return self._rules[operation_id]
+        rules = self._rules.get(operation_id)
+        if rules is None:
+            rules = self._rules[operation_id] = self._read(operation_id)
+        return rules
 
     def _read(self, operation_id: str) -> Rules:
         operation = self._operations.get(operation_id)
@@ -213,6 +215,12 @@ def _origin(url: str) -> str:
 
 def _violations(rules: Rules, request: Request) -> Iterator[str]:
     """What REQUEST breaks of what is known about its operation, place by place."""
+    if rules.required or rules.parameters:
+        yield from _parameter_violations(rules, request)
+    yield from _body_violations(rules, request)
+
+
+def _parameter_violations(rules: Rules, request: Request) -> Iterator[str]:
     texts: dict[str, list[str]] = {}
     for part, pairs in (("query", request.query), ("header", request.headers)):
         for name, value in pairs:
@@ -223,7 +231,6 @@ def _violations(rules: Rules, request: Request) -> Iterator[str]:
     for name, conformance in rules.parameters.items():
         if name in texts and not conformance.reads_valid(texts[name]):
             yield f"{name} does not satisfy its schema"
-    yield from _body_violations(rules, request)
 
 
 def _credential(place: Place) -> bool:
@@ -239,9 +246,10 @@ def _body_violations(rules: Rules, request: Request) -> Iterator[str]:
     except ValueError as error:
         yield f"the body is {error}"
         return
-    if value is None and not is_json(request.media_type):
+    media_type = request.media_type
+    if value is None and not is_json(media_type):
         return
-    if request.media_type == FORM and isinstance(value, dict):
+    if media_type == FORM and isinstance(value, dict):
         value = typed_form(value, rules.body.shape)
     if not rules.body.is_valid(value):
         keyword, at = rules.body.errors(value)[0]
@@ -281,6 +289,8 @@ def _syntax(case: Case) -> str:
 
 def _holds_token(text: str, replaced: list[str]) -> bool:
     """Whether a token stands in TEXT that no live value will replace."""
+    if MARK not in text:
+        return False
     for token in replaced:
         text = text.replace(token, "")
     return holds_token(text)
