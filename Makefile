@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo test lint quality bench targets models peers postgres clean
+.PHONY: help install demo test lint quality bench targets models nginx peers postgres clean
 
 help:
 	@echo "make demo     install, then the whole road on the sample service: findings, a scenario, reports"
@@ -39,7 +39,7 @@ lint: $(INSTALLED)
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 
-test: lint postgres
+test: lint postgres nginx
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not quality"
 
 # The tests start a server of their own from these programs; none has to run.
@@ -48,6 +48,13 @@ postgres:
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	    apt-get update -q && apt-get install -y -q postgresql; \
 	  else echo "PostgreSQL's programs are missing; the tests of stores need them (Debian: apt-get install postgresql)"; exit 1; fi
+
+# Speaks HTTP/2 to the sender's tests, which are skipped where it is missing.
+nginx:
+	@command -v nginx >/dev/null || test -x /usr/sbin/nginx || \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -q && apt-get install -y -q nginx-light; \
+	  else echo "nginx is missing: the tests of HTTP/2 are skipped (Debian: apt-get install nginx-light)"; fi
 
 quality: $(INSTALLED) targets models
 	@PREMORTEM_CACHE=$(CURDIR)/.build/cache $(BIN)/python -m pytest tests/quality -s

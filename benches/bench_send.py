@@ -4,7 +4,7 @@ All send the same distinct POST bodies of about 300 bytes over kept connections 
 server on the other core, and read every answer. CPU is user + system time of the client process
 alone: wall-clock rates lie on a contended core. Rounds are interleaved, medians are compared.
 
-    python benches/bench_send.py [--requests N] [--rounds N]
+    python benches/bench_send.py [--requests N] [--rounds N] [--schedule] [--alone]
 
 `wrk` is taken from PATH; LOCUST_PYTHON names a Python that has Locust. What is missing is
 skipped, and said.
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import gc
 import json
 import os
@@ -25,8 +26,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 CONNECTIONS = 64
@@ -108,7 +109,55 @@ def requests_of(count: int):
 
 
 def bare(port: int, count: int) -> None:
-    """The sender alone."""
+    """The sender alone: bytes prepared ahead, as wrk's connections they are sent in a closed loop.
+
+    Of each answer the framing is verified by the sender, the status here.
+    """
+    calling(port, count, ahead=True)
+
+
+def making(port: int, count: int) -> None:
+    """The same with the preparation of each request counted."""
+    calling(port, count, ahead=False)
+
+
+def calling(port: int, count: int, *, ahead: bool) -> None:
+    from premortem.config import TargetConfig
+    from premortem.send.http import Sender
+    from premortem.send.line import new_loop
+
+    async def main() -> None:
+        target = TargetConfig(base_url=f"http://127.0.0.1:{port}")
+        async with Sender(target, connections_max=CONNECTIONS) as sender:
+            requests = requests_of(count)
+            source = iter([sender.prepare(one) for one in requests] if ahead else requests)
+            over = asyncio.get_running_loop().create_future()
+            begin, prepare = sender.begin, sender.prepare
+            left = count
+
+            def done(outcome, _began, _ended) -> None:
+                nonlocal left
+                assert outcome.status == 200
+                left -= 1
+                if (following := next(source, None)) is not None:
+                    begin(following if ahead else prepare(following), done)
+                elif not left:
+                    over.set_result(None)
+
+            gc.collect()
+            gc.freeze()
+            started, before = time.monotonic(), cpu_s()
+            for first in [next(source) for _ in range(CONNECTIONS)]:
+                begin(first if ahead else prepare(first), done)
+            await over
+            say(requests=count, cpu_s=cpu_s() - before, wall_s=time.monotonic() - started)
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(main())
+
+
+def awaited(port: int, count: int) -> None:
+    """`await Sender.send`: a future, a task's step and a `Sent` for each request."""
     from premortem.config import TargetConfig
     from premortem.send.http import Sender
     from premortem.send.line import new_loop
@@ -133,34 +182,100 @@ def bare(port: int, count: int) -> None:
         runner.run(main())
 
 
-def whole(port: int, count: int) -> None:
-    """The runner: slots, live values, credentials, checks, counts, batches to a consumer."""
-    from premortem.checks import Checker
-    from premortem.config import Config, TargetConfig
-    from premortem.domain.run import Case, Origin, Plan, Sequence
-    from premortem.plan import arrange
-    from premortem.run import ResultBatch, run_plan
-    from premortem.send.line import open_line
+JOB_CASES = 5_000
 
+
+def whole(port: int, count: int) -> None:
+    """A worker: jobs decoded, slots, preparing, sending, parsing, checks, counts, batches encoded.
+
+    Its controller is in memory: it grants jobs of single cases and swallows what is reported.
+    """
+    from premortem.config import Config, TargetConfig
+    from premortem.domain.jobs import ResultBatch
+    from premortem.domain.run import Plan
+    from premortem.run.messages import Ask, Drain, Renewed, Setup, encode, to_worker
+    from premortem.run.worker import Worker
+    from premortem.send.line import new_loop
+
+    grants = [encode(grant) for grant in grants_of(count)]
     url = f"http://127.0.0.1:{port}"
     target = TargetConfig(base_url=url, disposable=True, rate_per_second_max=1e9)
-    plan = Plan(dynamic="0%", rate_per_second=1e6, requests_max=count, in_flight_max=CONNECTIONS)
+    setup = Setup(
+        worker_id="bench",
+        run_id="bench",
+        config=Config(target=target),
+        profile=profile(),
+        plan=Plan(in_flight_max=CONNECTIONS),
+        redaction_key=b"",
+        elapsed_s=0.0,
+    )
+
+    class Controller:
+        def __init__(self) -> None:
+            self.messages = asyncio.Queue()
+            self.messages.put_nowait(encode(setup))
+            self.results = self.bytes = self.batches = 0
+
+        def send(self, message) -> None:
+            self.bytes += len(encode(message))
+            if isinstance(message, Ask):
+                for _ in range(message.jobs):
+                    self.messages.put_nowait(grants.pop() if grants else encode(Drain()))
+            elif isinstance(message, ResultBatch):
+                self.batches += 1
+                self.results += sum(c.count for c in message.counts if c.outcome == "answered")
+                assert not any(result.verdicts for result in message.results)
+                renewed = Renewed(
+                    job_id=message.job_id,
+                    epoch=message.epoch,
+                    sequence_number=message.sequence_number,
+                    lease_s=10.0,
+                )
+                self.messages.put_nowait(encode(renewed))
+
+        async def receive(self):
+            return to_worker(await self.messages.get())
+
+    async def main() -> None:
+        controller = Controller()
+        before = cpu_s()
+        await Worker(controller, worker_id="bench").run()
+        used = cpu_s() - before
+        assert controller.results == count, controller.results
+        say(requests=count, cpu_s=used)
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(main())
+
+
+def grants_of(count: int):
+    """Jobs whose slots come faster than anything can send."""
+    import numpy as np
+
+    from premortem.domain.jobs import Job
+    from premortem.domain.run import Case, Origin, Sequence
+    from premortem.run.messages import Grant
+
     operation, origin = "POST /invoices", Origin(source="sample")
     sequences = [
         Sequence(cases=(Case(request=request, operation_id=operation, origin=origin),))
         for request in requests_of(count)
     ]
-    arranged = arrange(plan, sequences, [])
-    checker = Checker(profile())
-    with open_line(Config(target=target), connections_max=CONNECTIONS) as line:
-        before, results = cpu_s(), 0
-        for event in run_plan(
-            arranged, plan, line=line, checker=checker.check, stop=threading.Event()
-        ):
-            if isinstance(event, ResultBatch):
-                results += len(event.results)
-                assert not any(result.verdicts for result in event.results)
-        say(requests=results, cpu_s=cpu_s() - before)
+    for number, first in enumerate(range(0, count, JOB_CASES)):
+        part = tuple(sequences[first : first + JOB_CASES])
+        slots = (first + np.arange(len(part))) * 1e-6
+        job = Job(
+            id=f"bench/{number}",
+            run_id="bench",
+            number=number,
+            slice=0,
+            start_s=float(slots[0]),
+            end_s=float(slots[-1]),
+            first=first,
+            sequences=part,
+            slots=slots.astype("<f8").tobytes(),
+        )
+        yield Grant(job=job, epoch=1, lease_s=10.0)
 
 
 def profile():
@@ -266,15 +381,16 @@ def locust_rate(python: str, port: int, count: int, folder: Path) -> float:
     return rate_in(output)
 
 
-def own_rate(client: str, port: int, count: int) -> float:
+def own_rate(client: str, port: int, count: int, per: str = "cpu_s") -> float:
     command = [sys.executable, __file__, client, str(port), str(count)]
-    return rate_in(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    return rate_in(run.stdout, per)
 
 
-def rate_in(output: str) -> float:
+def rate_in(output: str, per: str = "cpu_s") -> float:
     line = next(line for line in output.splitlines() if line.startswith('{"requests"'))
     numbers = json.loads(line)
-    return numbers["requests"] / numbers["cpu_s"]
+    return numbers["requests"] / numbers[per]
 
 
 def wait_for(port: int) -> None:
@@ -288,46 +404,67 @@ def wait_for(port: int) -> None:
     raise SystemExit("the server did not start")
 
 
-def measure(requests: int, rounds: int) -> dict[str, list[float]]:
+@contextlib.contextmanager
+def server() -> Iterator[int]:
+    """The port of a server on the other core."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
+    process = subprocess.Popen([sys.executable, __file__, "serve", str(port)])
+    pin(0)
+    try:
+        wait_for(port)
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def measure(requests: int, rounds: int) -> dict[str, list[float]]:
     rates: dict[str, list[float]] = {}
     locust = os.environ.get("LOCUST_PYTHON", "")
     if not shutil.which("wrk"):
         print("wrk is not on PATH: skipped")
     if not locust:
         print("LOCUST_PYTHON is not set: Locust skipped")
-    server = subprocess.Popen([sys.executable, __file__, "serve", str(port)])
-    pin(0)
-    try:
-        wait_for(port)
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            for _ in range(rounds):
-                if shutil.which("wrk"):
-                    seconds = max(2.0, requests / 50_000)
-                    rates.setdefault("wrk", []).append(wrk_rate(port, seconds, folder))
-                rates.setdefault("sender", []).append(own_rate("bare", port, requests))
-                rates.setdefault("runner", []).append(own_rate("whole", port, requests // 2))
-                if locust:
-                    rate = locust_rate(locust, port, requests // 6, folder)
-                    rates.setdefault("locust", []).append(rate)
-    finally:
-        server.terminate()
-        server.wait()
+    with server() as port, tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for _ in range(rounds):
+            if shutil.which("wrk"):
+                seconds = max(2.0, requests / 50_000)
+                rates.setdefault("wrk", []).append(wrk_rate(port, seconds, folder))
+            rates.setdefault("sender", []).append(own_rate("bare", port, requests))
+            rates.setdefault("preparing", []).append(own_rate("making", port, requests))
+            rates.setdefault("awaited", []).append(own_rate("awaited", port, requests // 2))
+            rates.setdefault("runner", []).append(own_rate("whole", port, requests // 2))
+            if locust:
+                rate = locust_rate(locust, port, requests // 6, folder)
+                rates.setdefault("locust", []).append(rate)
     return rates
 
 
 def main() -> None:
-    if len(sys.argv) > 2 and sys.argv[1] in ("serve", "bare", "whole"):
+    clients = {f.__name__: f for f in (serve, bare, making, awaited, whole)}
+    if len(sys.argv) > 2 and sys.argv[1] in clients:
         pin(1 if sys.argv[1] == "serve" else 0)
-        numbers = [int(text) for text in sys.argv[2:]]
-        {"serve": serve, "bare": bare, "whole": whole}[sys.argv[1]](*numbers)
+        clients[sys.argv[1]](*(int(text) for text in sys.argv[2:]))
         return
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--requests", type=int, default=60_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--schedule", action="store_true", help="send errors of a paced sender")
+    parser.add_argument(
+        "--alone",
+        action="store_true",
+        help="real-time priority for client and server: as if the machine did nothing else",
+    )
     options = parser.parse_args()
+    if options.alone:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))  # the children inherit it
+    if options.schedule:
+        import bench_schedule
+
+        bench_schedule.measure(options.requests, options.rounds)
+        return
     rates = measure(options.requests, options.rounds)
     medians = {name: statistics.median(values) for name, values in rates.items()}
     print(f"{'':10}{'requests per CPU-second':>24}{'of wrk':>10}{'of Locust':>12}")

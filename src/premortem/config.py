@@ -128,6 +128,8 @@ class TargetConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """PEM file with further certificate authorities."""
     proxy: str = ""
     """`http://host:port`."""
+    http: Literal["1.1", "2"] = "1.1"
+    """`2` needs the extra `http2`: by ALPN over TLS, by prior knowledge without."""
     tenant_header: str = ""
     """Header by which requests tell their tenant; for `context.user.tenant` of a plan."""
     edition_header: str = ""
@@ -209,6 +211,38 @@ class ModelConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     price_out: float = 0.0
 
 
+class MetricConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[metrics.NAME]`: what the target says of itself; `target.NAME` in a plan."""
+
+    kind: Literal["scrape", "prometheus", "otlp"]
+    """`scrape` reads a page of metrics, `prometheus` asks a server, `otlp` listens."""
+    url: str = ""
+    """`scrape`: the page; `prometheus`: the server's base, `http://127.0.0.1:9090`."""
+    query: str = ""
+    """`prometheus`: PromQL for one moment."""
+    series: str = ""
+    """`scrape`, `otlp`: `process_cpu_seconds_total{job="api"}`; also !=, =~ and !~."""
+    listen: str = ""
+    """`otlp`: `127.0.0.1:4318`, where the target's exporter sends to (OTLP/HTTP)."""
+    rate: bool = False
+    """A counter: its growth per second, whatever restarts."""
+    scale: float = 1.0
+    """The value is multiplied by it: 100 makes a share a percentage."""
+    combine: Literal["sum", "max", "min", "mean"] = "sum"
+    """Several series match."""
+    required: bool = True
+    """`require_metrics` of a plan is about this one, too."""
+    bearer: str = ""
+    """`${NAME}`: sent with each request; `otlp`: what the exporter has to send."""
+    ca: str = ""
+    """PEM file with further certificate authorities."""
+    interval_s: float = 1.0
+    timeout_s: float = 2.0
+    stale_s: float = 10.0
+    """An older value is none."""
+    response_bytes_max: int = 16 * 1024 * 1024
+
+
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All of premortem.toml."""
 
@@ -218,6 +252,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     target: TargetConfig = TargetConfig()
     roles: Mapping[str, RoleConfig] = {}
     models: Mapping[str, ModelConfig] = {}
+    metrics: Mapping[str, MetricConfig] = {}
     features: str = "features"
     """Where scenarios are written."""
     bindings: str = "premortem.bindings.toml"

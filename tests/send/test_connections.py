@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime
-import ipaddress
 import socket
 import ssl
 import threading
 import time
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from premortem.config import TargetConfig
 from premortem.errors import ConfigError, TargetError
 from premortem.send.http import IDLE_S_MAX, Sender
 from tests.send.cases import get, post, run, send, sends
+from tests.send.certificates import make_certificates
 from tests.send.server import Peer, answering, ok, serving, unused_port
 
 
@@ -260,40 +256,10 @@ def test_times_are_measured_from_the_intended_moment():
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory):
     """(server context, file of the authority that signed it)."""
-    folder = tmp_path_factory.mktemp("tls")
-    now = datetime.datetime.now(datetime.UTC)
-
-    def certificate(name, key, issuer, issuer_key, *, ca):
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(issuer)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(days=1))
-            .not_valid_after(now + datetime.timedelta(days=1))
-            .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
-        )
-        if not ca:
-            names = [x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-        return builder.sign(issuer_key, hashes.SHA256())
-
-    def named(text):
-        return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, text)])
-
-    ca_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-    authority = certificate(named("authority"), ca_key, named("authority"), ca_key, ca=True)
-    leaf = certificate(named("server"), key, named("authority"), ca_key, ca=False)
-    pem = serialization.Encoding.PEM
-    (folder / "ca.pem").write_bytes(authority.public_bytes(pem))
-    (folder / "server.pem").write_bytes(
-        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + leaf.public_bytes(pem)
-    )
+    server, authority = make_certificates(tmp_path_factory.mktemp("tls"))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "server.pem")
-    return context, str(folder / "ca.pem")
+    context.load_cert_chain(server)
+    return context, str(authority)
 
 
 def echoing(peer: Peer) -> None:

@@ -10,7 +10,7 @@ from premortem.config import Config
 from premortem.errors import ConfigError
 from premortem.send.auth import Credentials
 from premortem.send.client import Client
-from premortem.send.http import Sender
+from premortem.send.opening import new_sender
 
 CONNECTIONS_MAX = 4
 """A scenario sends one request at a time."""
@@ -26,7 +26,7 @@ def client_factory(
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Client]:
-        sender = Sender(
+        sender = new_sender(
             config.target,
             connections_max=CONNECTIONS_MAX,
             timeout_s=TIMEOUT_S,

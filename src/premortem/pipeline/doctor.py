@@ -15,7 +15,7 @@ from premortem.config import Config, RoleConfig
 from premortem.errors import ConfigError, PremortemError
 from premortem.learn import load_spec
 from premortem.pipeline.roles import resolve_all
-from premortem.send.http import Sender
+from premortem.send.opening import new_sender
 from premortem.send.target import wait_ready
 from premortem.store import open_store
 
@@ -108,7 +108,7 @@ def _target(config: Config) -> Iterator[Diagnosis]:
 
     async def probe() -> None:
         wait_s = min(TARGET_WAIT_S_MAX, target.ready_timeout_s)
-        async with Sender(target, connections_max=1, timeout_s=wait_s) as sender:
+        async with new_sender(target, connections_max=1, timeout_s=wait_s) as sender:
             await wait_ready(sender, target, timeout_s=wait_s)
 
     try:

@@ -19,7 +19,8 @@ from premortem.domain.traffic import Pairs, Request
 from premortem.errors import ConfigError, TargetError
 from premortem.send.bind import FORM, at, text_of
 from premortem.send.connect import basic
-from premortem.send.http import Sender
+from premortem.send.cookies import Jar
+from premortem.send.transport import Transport
 
 UNKNOWN = "unknown"
 """Role of requests that carried credentials nobody could place."""
@@ -30,6 +31,8 @@ RESTORE_LENGTH_MIN = 5
 RENEW_PAUSE_S = 10.0
 """A new login that did not help is not tried again for this long."""
 
+_User = tuple[str, int]
+"""Role, and which of its users."""
 _LOGOUT = re.compile(
     r"/(?:(?:log|sign)[-_]?(?:out|off)|(?:end|revoke)[-_]?(?:session|token)s?|revoke)\b"
 )
@@ -58,11 +61,11 @@ class Credentials:
         self._roles = roles
         self._environment = environment
         self._fixed: dict[str, Pairs] = {}
-        self._tokens: dict[str, Pairs] = {}
-        self._whole: dict[str, Pairs] = {"": ()}
-        """Both together, of the roles that need nothing more."""
-        self._locks: dict[str, asyncio.Lock] = {}
-        self._useless_until: dict[str, float] = {}
+        self._signed_in: dict[_User, SignedIn] = {}
+        self._whole: dict[_User, Pairs] = {}
+        """Both together, of the users that need nothing more."""
+        self._locks: dict[_User, asyncio.Lock] = {}
+        self._useless_until: dict[_User, float] = {}
         self.logins = 0
         """Login requests sent."""
         self._real = _real_values(roles, redaction_key, environment) if redaction_key else {}
@@ -71,69 +74,83 @@ class Credentials:
         self._signs = tuple({_sign(shaped) for shaped in self._shaped})
         """Parts of those that no percent-encoding changes: a quick look."""
 
-    def held(self, role: str) -> Pairs | None:
-        """The headers that ROLE sends; None when `headers` has to make them."""
-        return self._whole.get(role)
+    def held(self, role: str, user: int = 0) -> Pairs | None:
+        """The headers that ROLE's USER sends; None when `headers` has to make them.
 
-    async def headers(self, role: str, sender: Sender) -> Pairs:
-        """The headers that ROLE sends; signs in when it has to. Empty role: none."""
+        Without the cookies that its login set: those are in `jar`.
+        """
+        return self._whole.get((role, user)) if role else ()
+
+    def jar(self, role: str, user: int = 0) -> Jar | None:
+        """The cookies that the login of ROLE's USER set; None when there are none."""
+        session = self._signed_in.get((role, user))
+        return session.jar if session is not None and session.jar else None
+
+    async def headers(self, role: str, sender: Transport, user: int = 0) -> Pairs:
+        """The headers that ROLE's USER sends; signs in when it has to. Empty role: none.
+
+        Users of a role differ in their sessions alone: each signs in for itself.
+        """
         if not role:
             return ()
-        fixed = self._fixed.get(role)
+        fixed, key = self._fixed.get(role), (role, user)
         if fixed is None:
             if role == UNKNOWN and role not in self._roles:
+                self._whole[key] = INVALID
                 return INVALID
             fixed = self._fixed[role] = self._made(role)
         login = self._roles[role].login
         if login is None:
-            self._whole[role] = fixed
+            self._whole[key] = fixed
             return fixed
-        held = self._tokens.get(role)
-        if held is None:
-            async with self._locks.setdefault(role, asyncio.Lock()):
-                held = self._tokens.get(role)
-                if held is None:
-                    held = self._tokens[role] = await self._sign_in(role, login, sender)
-        whole = self._whole[role] = fixed + held
+        session = self._signed_in.get(key)
+        if session is None:
+            async with self._locks.setdefault(key, asyncio.Lock()):
+                session = self._signed_in.get(key)
+                if session is None:
+                    session = await self._sign_in(role, login, sender)
+                    self._signed_in[key] = session
+        whole = self._whole[key] = fixed + session.headers
         return whole
 
-    async def headers_apart(self, role: str, sender: Sender) -> Pairs:
-        """The headers of a session of ROLE's that nothing else uses: for what ends its session.
+    async def apart(self, role: str, sender: Transport) -> SignedIn:
+        """A session of ROLE's that nothing else uses: for what ends its session.
 
         A role that does not sign in has one session only.
         """
         await self.headers(role, sender)
         login = self._roles[role].login if role in self._roles else None
         if login is None:
-            return self._whole.get(role, INVALID)
-        return self._fixed[role] + await self._sign_in(role, login, sender)
+            return SignedIn(self._whole.get((role, 0), INVALID), Jar(sender.address))
+        session = await self._sign_in(role, login, sender)
+        return SignedIn(self._fixed[role] + session.headers, session.jar)
 
-    def renew(self, role: str, used: Pairs, *, now: float) -> bool:
+    def renew(self, role: str, used: Pairs, *, now: float, user: int = 0) -> bool:
         """USED was refused: whether another try with other credentials can make sense.
 
         NOW: seconds. A role without a login has nothing else to offer. Of many requests refused
-        at once, only the first makes the role sign in again.
+        at once, only the first makes the user sign in again.
         """
-        configured = self._roles.get(role)
+        configured, key = self._roles.get(role), (role, user)
         if configured is None or configured.login is None:
             return False
-        if now < self._useless_until.get(role, 0.0):
+        if now < self._useless_until.get(key, 0.0):
             return False
-        held = self._tokens.get(role)
-        if held is not None and used[-1:] == held:
-            del self._tokens[role]
-            self._whole.pop(role, None)
+        session = self._signed_in.get(key)
+        if session is not None and session.sent_in(used):
+            del self._signed_in[key]
+            self._whole.pop(key, None)
         return True
 
-    def useless(self, role: str, *, now: float) -> None:
-        """Signing in anew did not help ROLE: it is refused for another reason."""
-        self._useless_until[role] = now + RENEW_PAUSE_S
+    def useless(self, role: str, *, now: float, user: int = 0) -> None:
+        """Signing in anew did not help ROLE's USER: it is refused for another reason."""
+        self._useless_until[role, user] = now + RENEW_PAUSE_S
 
     def forget(self) -> None:
         """Drop all tokens: the target was reset and knows none of them."""
-        for role in self._tokens:
-            self._whole.pop(role, None)
-        self._tokens.clear()
+        for key in self._signed_in:
+            self._whole.pop(key, None)
+        self._signed_in.clear()
         self._useless_until.clear()
 
     @property
@@ -202,11 +219,33 @@ class Credentials:
     def _value(self, text: str) -> str:
         return resolve(text, environment=self._environment)
 
-    async def _sign_in(self, role: str, login: Login, sender: Sender) -> Pairs:
+    async def _sign_in(self, role: str, login: Login, sender: Transport) -> SignedIn:
         request = login_request(role, login, self._environment)
         self.logins += 1
         sent = await sender.send(request)
-        return ((login.header.lower(), login.prefix + _token(role, login, sent)),)
+        jar = Jar(sender.address)
+        if sent.response is not None:
+            path = sender.address.path(request.path)
+            jar.take(sent.response, path=path, now=sender.now())
+        token = _token(role, login, sent, cookies=bool(jar))
+        headers = ((login.header.lower(), login.prefix + token),) if token else ()
+        return SignedIn(headers, jar)
+
+
+class SignedIn:
+    """What a login gave."""
+
+    __slots__ = ("headers", "jar")
+
+    def __init__(self, headers: Pairs, jar: Jar) -> None:
+        self.headers = headers
+        self.jar = jar
+
+    def sent_in(self, used: Pairs) -> bool:
+        """Whether a request with the headers USED went out in this session."""
+        if self.headers:
+            return set(self.headers) <= set(used)
+        return any(name == "cookie" and self.jar.stands_in(value) for name, value in used)
 
 
 def ends_session(request: Request) -> bool:
@@ -241,8 +280,8 @@ def request_line(text: str, *, key: str) -> tuple[str, str]:
     return method.upper(), path
 
 
-def _token(role: str, login: Login, sent: Sent) -> str:
-    """The token in the answer. Raises TargetError."""
+def _token(role: str, login: Login, sent: Sent, *, cookies: bool) -> str:
+    """The token in the answer; empty when the login is one by COOKIES. Raises TargetError."""
     answer = sent.response
     if answer is None:
         detail = sent.fault.detail if sent.fault else ""
@@ -251,6 +290,13 @@ def _token(role: str, login: Login, sent: Sent) -> str:
         raise TargetError(
             f"role {role!r} cannot sign in: {login.request} answered {answer.status}; mend "
             f"[roles.{role}.login] or the values it takes from the environment"
+        )
+    if not login.token:
+        if cookies:
+            return ""
+        raise TargetError(
+            f"role {role!r} cannot sign in: the answer to {login.request} sets no cookie, and "
+            f"`token` under [roles.{role}.login] names none in its body; mend it"
         )
     value: Any = None
     try:

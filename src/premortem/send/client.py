@@ -14,63 +14,83 @@ from premortem.domain.traffic import Response
 from premortem.errors import TargetError
 from premortem.send.auth import Credentials, ends_session
 from premortem.send.bind import bind
-from premortem.send.http import Sender
 from premortem.send.target import reset, wait_ready
+from premortem.send.transport import Transport
+from premortem.send.users import Users, Visit
 
 
 class Client:
     """Sends cases to the configured target."""
 
-    def __init__(self, config: Config, sender: Sender, credentials: Credentials) -> None:
+    def __init__(
+        self,
+        config: Config,
+        sender: Transport,
+        credentials: Credentials,
+        *,
+        users_per_role: int = 1,
+    ) -> None:
         self.config = config
         self.sender = sender
         self.credentials = credentials
+        self.users = Users(credentials, sender, per_role=users_per_role)
 
     async def send_case(
-        self, case: Case, answers: Sequence[Response | None] = (), intended_at: float = 0.0
+        self,
+        case: Case,
+        answers: Sequence[Response | None] = (),
+        intended_at: float = 0.0,
+        *,
+        visit: Visit | None = None,
     ) -> Sent:
         """CASE sent once, with values from ANSWERS, the sequence's earlier ones by index.
 
+        VISIT: its sequence's, whose user and cookies it goes out with; it keeps those of the
+        answer. None: a visit of its own.
         `Sent.request` is what went out but for credentials, which are stored nowhere. A 401 makes
-        the role sign in again, once, and the case is sent again: a refused request did nothing.
+        the user sign in again, once, and the case is sent again: a refused request did nothing.
         Not sent and a fault `unbound`: a value never came, or the role cannot sign in.
         """
         bound = bind(case, answers) if case.bindings else case.request
         if isinstance(bound, Fault):
             return self._unsent(case, bound, intended_at)
+        visit = visit or self.users.visit()
         request, role = self.credentials.restore(bound), case.role
         try:
-            apart = role and ends_session(request)
-            # Others go on with the role's session while this one is ended.
-            headers = (
-                await self.credentials.headers_apart(role, self.sender)
-                if apart
-                else self.credentials.held(role)
-            )
-            if headers is None:
-                headers = await self.credentials.headers(role, self.sender)
+            # Others go on with the user's session while this one is ended.
+            if role and ends_session(request):
+                headers = await visit.headers_apart(case, request)
+            else:
+                held = visit.held(case, request)
+                headers = await visit.headers(case, request) if held is None else held
             sent = await self.sender.send(request, intended_at=intended_at, credentials=headers)
             refused = sent.response is not None and sent.response.status == 401
             if refused and role and case.recorded_status != 401:
                 now = self.sender.now()
-                if self.credentials.renew(role, headers, now=now):
-                    headers = await self.credentials.headers(role, self.sender)
+                if visit.renew(case, headers, now=now):
+                    headers = await visit.headers(case, request)
                     sent = await self.sender.send(
                         request, intended_at=intended_at, credentials=headers
                     )
                     if sent.response is not None and sent.response.status == 401:
-                        self.credentials.useless(role, now=now)
+                        visit.useless(case, now=now)
         except TargetError as error:
             fault = Fault(kind="unbound", detail=str(error), sent=False)
             return self._unsent(case, fault, intended_at)
+        if sent.response is not None:
+            visit.take(case, request, sent.response)
         return sent if request is bound else msgspec.structs.replace(sent, request=bound)
 
-    async def send_sequence(self, sequence: Cases) -> tuple[Sent, ...]:
-        """The cases of SEQUENCE one after the other, later ones with values of earlier answers."""
+    async def send_sequence(self, sequence: Cases, *, number: int = 0) -> tuple[Sent, ...]:
+        """The cases of SEQUENCE one after the other, later ones with values of earlier answers.
+
+        NUMBER: of the sequence; it says which of each role's users sends it.
+        """
         sent: list[Sent] = []
         answers: list[Response | None] = []
+        visit = self.users.visit(number)
         for case in sequence.cases:
-            sent.append(await self.send_case(case, answers))
+            sent.append(await self.send_case(case, answers, visit=visit))
             answers.append(sent[-1].response)
         return tuple(sent)
 

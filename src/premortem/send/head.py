@@ -7,6 +7,7 @@ from urllib.parse import quote, urlencode
 
 from premortem.domain.traffic import Pairs, Request
 from premortem.errors import TargetError
+from premortem.send.cookies import joined
 from premortem.send.origin import Address
 
 BLOCKS_MAX = 2048
@@ -82,11 +83,10 @@ class Writer:
     def _line(self, request: Request) -> bytes:
         if not _TOKEN.fullmatch(request.method):
             raise Unwritable(f"{request.method!r} is no method")
-        path, prefix = request.path, self._target.prefix
+        path = request.path
         if not _CLEAN_PATH.fullmatch(path):
             path = quote(path if path.startswith("/") else "/" + path, safe=PATH_SAFE)
-        if prefix and path != prefix and not path.startswith(prefix + "/"):
-            path = prefix + path
+        path = self._target.path(path)
         query = "?" + urlencode(request.query, quote_via=quote) if request.query else ""
         return f"{request.method} {self._start}{path}{query} HTTP/1.1\r\n".encode()
 
@@ -101,7 +101,7 @@ class Writer:
                 continue
             lines.append((lower, value))
         if cookies:
-            lines.append(("cookie", "; ".join(cookies)))
+            lines.append(("cookie", joined(*cookies) if len(cookies) > 1 else cookies[0]))
         present = {name for name, _ in lines}
         if "accept-encoding" not in present:
             lines.append(("accept-encoding", "identity"))

@@ -13,15 +13,18 @@ import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
+from time import perf_counter
 from types import TracebackType
+from typing import Literal
 
 from premortem.config import TargetConfig, resolve
-from premortem.domain.run import IDEMPOTENT_METHODS, Fault, Sent
-from premortem.domain.traffic import Pairs, Request, Response
+from premortem.domain.run import Fault
+from premortem.domain.traffic import Response
 from premortem.send.connect import basic, open_connection, tls_context
-from premortem.send.head import Unwritable, Writer
+from premortem.send.head import Writer
 from premortem.send.origin import address
-from premortem.send.wire import Connection
+from premortem.send.transport import WAITING_MAX, Done, Transport
+from premortem.send.wire import Connection, Heads
 
 IDLE_TRUST_S = 0.01
 """A connection idle for longer is asked whether it is still open before it is used again."""
@@ -30,16 +33,11 @@ IDLE_S_MAX = 1.0
 request that crosses the closing has an unknown outcome."""
 SWEEP_S_MAX = 0.1
 """Overdue answers are looked for this often: a timer per request would cost more than it."""
+_Unsent = Literal["connect", "tls", "timeout", "reset"]
 
 
-def steady(clock: Callable[[], float] = time.time) -> Callable[[], float]:
-    """Seconds since the epoch that never jump: CLOCK is read once, now."""
-    base = clock() - time.perf_counter()
-    return lambda: base + time.perf_counter()
-
-
-class Sender:
-    """Sends to `target.base_url` and nowhere else; an async context manager.
+class Sender(Transport):
+    """Sends to `target.base_url` in HTTP/1.1.
 
     At most CONNECTIONS_MAX connections, answers within TIMEOUT_S of the call. NOW gives seconds
     since the epoch. Relative paths in TARGET are relative to DIRECTORY. Raises ConfigError for a
@@ -55,34 +53,39 @@ class Sender:
         directory: Path = Path(),
         now: Callable[[], float] | None = None,
     ) -> None:
-        self.now = now or steady()
-        self._address = address(target.base_url, key="`base_url` under [target]")
+        # Requests are timed in ticks; one fixed difference makes seconds since the epoch of them.
+        self._base = base = (now or time.time)() - perf_counter()
+        self.now: Callable[[], float] = lambda: base + perf_counter()
+        self.address = address(target.base_url, key="`base_url` under [target]")
+        """Of the target."""
         proxy_url = resolve(target.proxy)
         self._proxy = (
             address(proxy_url, key="`proxy` under [target]", user=True) if proxy_url else None
         )
-        secure = self._address.scheme == "https"
+        secure = self.address.scheme == "https"
         self._tls = tls_context(directory / target.ca if target.ca else None) if secure else None
         proxy_form = self._proxy is not None and not secure
         user = self._proxy.user if self._proxy is not None and proxy_form else ""
         self._writer = Writer(
-            self._address, proxy_form=proxy_form, proxy_credentials=basic(user) if user else ""
+            self.address, proxy_form=proxy_form, proxy_credentials=basic(user) if user else ""
         )
         self._body_bytes_max = target.response_bytes_max
         self._connections_max = connections_max
         self._timeout_s = timeout_s
         self._idle: list[Connection] = []
+        """Never holds one while requests wait."""
         self._all: set[Connection] = set()
-        self._opening = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._heads: Heads = {}
+        self._waiting: deque[_Order] = deque()
+        self._openers: dict[asyncio.Task[None], _Order | None] = {}
         self._sweep: asyncio.TimerHandle | None = None
         self._closed = False
         self.connections_opened = 0
 
     @property
-    def origin(self) -> str:
-        """The target's `scheme://host[:port]`."""
-        return self._address.origin
+    def waiting(self) -> int:
+        """Requests that wait for a connection: the backlog."""
+        return len(self._waiting)
 
     async def __aenter__(self) -> Sender:
         """Start looking for overdue answers."""
@@ -97,157 +100,252 @@ class Sender:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close all connections."""
+        """Close all connections; what is under way ends with a fault `reset`."""
         self._closed = True
         if self._sweep is not None:
             self._sweep.cancel()
+        for opener in tuple(self._openers):
+            opener.cancel()
         for connection in tuple(self._all):
+            if connection.done is not None:
+                connection.give_up()
             connection.abort()
+        while self._waiting:
+            self._refuse(self._waiting.popleft(), "reset", "the sender was closed")
         await asyncio.sleep(0)  # let the transports close
 
-    async def send(
+    def begin(
         self,
-        request: Request,
+        data: bytes,
+        done: Done,
         *,
-        intended_at: float = 0.0,
-        credentials: Pairs = (),
+        head: bool = False,
+        idempotent: bool = False,
         timeout_s: float | None = None,
-    ) -> Sent:
-        """REQUEST sent with CREDENTIALS added; a fault of the network is in what comes back.
-
-        INTENDED_AT: seconds since the epoch at which it should have gone out; 0: now.
-        `Sent.request` is REQUEST itself, without the credentials.
-        Raises TargetError when REQUEST names another origin than the target's.
-        """
-        called = self._loop.time()
+    ) -> None:
+        """See `Transport.begin`; nothing is allocated for it where a connection is free."""
+        began = perf_counter()
         limit_s = timeout_s or self._timeout_s
-        outcome: Response | Fault
-        try:
-            data = self._writer.write(request, credentials)
-        except Unwritable as error:
-            fault = Fault(kind="garbage", detail=f"it cannot be written: {error}", sent=False)
-            return self._sent(request, fault, intended_at, self.now())
-        deadline = called + limit_s
-        for attempt in (0, 1):
-            connection = self._kept(called) if attempt == 0 else None
-            if connection is None:
-                opened = await self._opened(deadline, limit_s)
-                if isinstance(opened, Fault):
-                    return self._sent(request, opened, intended_at, self.now())
-                connection = opened
-            began = self.now()
-            used = connection.answers > 0
-            try:
-                outcome = await connection.exchange(
-                    data,
-                    method_is_head=request.method == "HEAD",
-                    deadline=deadline,
-                    limit_s=limit_s,
-                )
-            except asyncio.CancelledError:
+        idle = self._idle
+        while idle:
+            connection = idle.pop()
+            if connection.closed or (
+                began - connection.idle_since > IDLE_TRUST_S and not self._trusted(connection)
+            ):
+                self._all.discard(connection)
                 connection.abort()
-                raise
-            if isinstance(outcome, Response):
-                break
-            # The server closed an idle connection while the request was on its way (RFC 9112,
-            # 9.3.1): only then, and only where a second time does no harm, it is sent again.
-            stale = used and connection.silent and outcome.kind == "reset"
-            if not stale or request.method not in IDEMPOTENT_METHODS:
-                break
-        return self._sent(request, outcome, intended_at, began)
+                continue
+            connection.exchange(data, done, head, idempotent, began, limit_s, began + limit_s)
+            return
+        order = _Order(data, done, head, idempotent, began + limit_s, limit_s)
+        if self._closed:
+            self._loop.call_soon(self._refuse, order, "reset", "the sender was closed")
+        elif len(self._waiting) >= WAITING_MAX:
+            detail = f"{WAITING_MAX} requests wait for a connection already"
+            self._loop.call_soon(self._refuse, order, "timeout", detail)
+        else:
+            self._waiting.append(order)
+            self._open_more()
 
     def drop_idle(self) -> None:
         """Close the connections that carry nothing: the target was started anew."""
         for connection in self._idle:
+            self._all.discard(connection)
             connection.abort()
         self._idle.clear()
 
-    def _sent(
-        self, request: Request, outcome: Response | Fault, intended_at: float, began: float
-    ) -> Sent:
-        answered = isinstance(outcome, Response)
-        return Sent(
-            request=request,
-            response=outcome if answered else None,  # type: ignore[arg-type]
-            fault=None if answered else outcome,  # type: ignore[arg-type]
-            intended_at=intended_at or began,
-            lag_ms=(began - intended_at) * 1000 if intended_at else 0.0,
-            duration_ms=(self.now() - began) * 1000,
-        )
+    # What connections tell.
 
-    # Connections.
-
-    def _kept(self, now: float) -> Connection | None:
-        while self._idle:
-            connection = self._idle.pop()
-            idle_s = now - connection.idle_since
-            usable = not connection.closed and idle_s < IDLE_S_MAX
-            if usable and (idle_s < IDLE_TRUST_S or connection.silent_peer()):
-                return connection
-            connection.abort()
-        return None
-
-    async def _opened(self, deadline: float, limit_s: float) -> Connection | Fault:
-        """A new connection, or one that became free while waiting for room to open one."""
-        while len(self._all) + self._opening >= self._connections_max:
-            room = self._loop.create_future()
-            self._waiting.append(room)
-            try:
-                await asyncio.wait_for(room, max(0.0, deadline - self._loop.time()))
-            except TimeoutError:
-                detail = f"no connection became free within {limit_s:g} s"
-                return Fault(kind="timeout", detail=detail, sent=False)
-            except asyncio.CancelledError:
-                self._wake()  # the room it may have been given is another's now
-                raise
-            if (connection := self._kept(self._loop.time())) is not None:
-                return connection
-        connection = Connection(self, body_bytes_max=self._body_bytes_max)
-        self._opening += 1
-        try:
-            async with asyncio.timeout(max(0.0, deadline - self._loop.time())):
-                await open_connection(connection, self._address, tls=self._tls, proxy=self._proxy)
-        except TimeoutError:
-            detail = f"no connection within {limit_s:g} s"
-            return Fault(kind="timeout", detail=detail, sent=False)
-        except ssl.SSLError as error:
-            return Fault(kind="tls", detail=_tls_reason(error), sent=False)
-        except OSError as error:
-            detail = f"{self._address.origin}: {error.strerror or error}"
-            return Fault(kind="connect", detail=detail, sent=False)
-        finally:
-            self._opening -= 1
-            self._wake()
-        self.connections_opened += 1
-        self._all.add(connection)
-        return connection
-
-    def free(self, connection: Connection) -> None:
-        """The connection's answer is complete: it can carry another request."""
-        connection.idle_since = self._loop.time()
-        self._idle.append(connection)
-        self._wake()
+    def ended(self, connection: Connection, outcome: Response | Fault, keep: bool, /) -> None:
+        """CONNECTION's request has its OUTCOME; KEEP: it can carry another one."""
+        tick = perf_counter()
+        done, began = connection.done, connection.began
+        connection.done = None
+        connection.answers += 1
+        if keep:
+            connection.idle_since = tick
+            if self._waiting:
+                self._take(connection, tick)
+            else:
+                self._idle.append(connection)
+        else:
+            self._all.discard(connection)
+            # The server closed an idle connection while the request was on its way (RFC 9112,
+            # 9.3.1): only then, and only where a second time does no harm, it is sent again.
+            stale = connection.answers > 1 and connection.silent and connection.idempotent
+            if stale and isinstance(outcome, Fault) and outcome.kind == "reset" and done:
+                self._again(connection, done)
+                return
+            self._open_more()
+        if done is not None:
+            done(outcome, self._base + began, self._base + tick)
 
     def lost(self, connection: Connection) -> None:
         """The connection is closed."""
         self._all.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
-        self._wake()
+        self._open_more()
 
-    def _wake(self) -> None:
+    # Connections.
+
+    def _trusted(self, connection: Connection) -> bool:
+        """Whether a connection that was idle for a while can be used again."""
+        idle_s = perf_counter() - connection.idle_since
+        return idle_s < IDLE_S_MAX and connection.silent_peer()
+
+    def _take(self, connection: Connection, tick: float) -> None:
+        """Give a connection that carries nothing to the next request, or keep it."""
         while self._waiting:
-            room = self._waiting.popleft()
-            if not room.done():
-                room.set_result(None)
+            order = self._waiting.popleft()
+            if tick < order.deadline:
+                order.start(connection, tick)
                 return
+            self._overdue(order)
+        self._idle.append(connection)
+
+    def _open_more(self) -> None:
+        """Open connections for those that wait, as far as there is room."""
+        while self._waiting and not self._closed:
+            opening = len(self._openers)
+            if opening >= len(self._waiting):
+                return
+            if len(self._all) + opening >= self._connections_max:
+                return
+            self._open(None, self._waiting[-1].limit_s)
+
+    def _again(self, connection: Connection, done: Done) -> None:
+        """Send a stale CONNECTION's request on a fresh one: other kept ones may be stale, too."""
+        order = _Order(
+            connection.data,
+            done,
+            connection.head,
+            connection.idempotent,
+            connection.deadline,
+            connection.limit_s,
+        )
+        if self._closed:
+            self._refuse(order, "reset", "the sender was closed")
+        else:
+            self._open(order, max(0.0, order.deadline - perf_counter()))
+
+    def _open(self, order: _Order | None, limit_s: float) -> None:
+        opener = self._loop.create_task(self._opened(order, limit_s))
+        self._openers[opener] = order
+        opener.add_done_callback(self._opener_ended)
+
+    def _opener_ended(self, opener: asyncio.Task[None]) -> None:
+        order = self._openers.pop(opener)
+        if opener.cancelled():
+            if order is not None:
+                self._refuse(order, "reset", "the sender was closed")
+            return
+        self._open_more()
+        opener.result()  # a bug crashes
+
+    async def _opened(self, order: _Order | None, limit_s: float) -> None:
+        """Open a connection for ORDER, or for whoever waits by then."""
+        connection = Connection(self, heads=self._heads, body_bytes_max=self._body_bytes_max)
+        try:
+            async with asyncio.timeout(limit_s):
+                await open_connection(connection, self.address, tls=self._tls, proxy=self._proxy)
+        except TimeoutError:
+            if order is not None:
+                self._overdue(order)
+            return  # those that wait have deadlines of their own
+        except ssl.SSLError as error:
+            self._not_opened(order, "tls", _tls_reason(error))
+            return
+        except OSError as error:
+            detail = f"{self.address.origin}: {error.strerror or error}"
+            self._not_opened(order, "connect", detail)
+            return
+        self.connections_opened += 1
+        self._all.add(connection)
+        tick = perf_counter()
+        connection.idle_since = tick
+        if order is not None:
+            order.start(connection, tick)
+        else:
+            self._take(connection, tick)
+
+    def _not_opened(self, order: _Order | None, kind: _Unsent, detail: str) -> None:
+        if order is None and self._waiting:
+            order = self._waiting.popleft()
+        if order is not None:
+            self._refuse(order, kind, detail)
+
+    # Ends without an answer.
+
+    def _refuse(self, order: _Order, kind: _Unsent, detail: str) -> None:
+        """End ORDER, of which nothing was sent."""
+        now = self.now()
+        order.done(Fault(kind=kind, detail=detail, sent=False), now, now)
+
+    def _overdue(self, order: _Order) -> None:
+        self._refuse(order, "timeout", f"no connection became free within {order.limit_s:g} s")
+
+    def _abandon(self, done: Done) -> None:
+        """Nobody waits for DONE any more."""
+        for connection in tuple(self._all):
+            if connection.done is done:
+                self._all.discard(connection)
+                connection.abort()
+        self._waiting = deque(order for order in self._waiting if order.done is not done)
+        for again in self._openers.values():
+            if again is not None and again.done is done:
+                again.done = _unheard
 
     def _expire(self) -> None:
-        now = self._loop.time()
+        tick = perf_counter()
         for connection in tuple(self._all):
-            if connection.busy and now >= connection.deadline:
+            if connection.done is not None and tick >= connection.deadline:
                 connection.expire()
+        if self._waiting:
+            overdue = [order for order in self._waiting if tick >= order.deadline]
+            if overdue:
+                self._waiting = deque(o for o in self._waiting if tick < o.deadline)
+            for order in overdue:
+                self._overdue(order)
         self._sweep = self._loop.call_later(self._sweep_s, self._expire)
+
+
+class _Order:
+    """A request that waits for a connection."""
+
+    __slots__ = ("data", "deadline", "done", "head", "idempotent", "limit_s")
+
+    def __init__(
+        self,
+        data: bytes,
+        done: Done,
+        head: bool,
+        idempotent: bool,
+        deadline: float,
+        limit_s: float,
+    ) -> None:
+        self.data = data
+        self.done = done
+        self.head = head
+        self.idempotent = idempotent
+        self.deadline = deadline
+        self.limit_s = limit_s
+
+    def start(self, connection: Connection, tick: float) -> None:
+        """Send it on CONNECTION, which carries nothing."""
+        connection.exchange(
+            self.data,
+            self.done,
+            self.head,
+            self.idempotent,
+            tick,
+            self.limit_s,
+            self.deadline,
+        )
+
+
+def _unheard(outcome: Response | Fault, began: float, ended: float) -> None:
+    """Stands for whoever gave up waiting."""
 
 
 def _tls_reason(error: ssl.SSLError) -> str:

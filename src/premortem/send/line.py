@@ -18,7 +18,8 @@ from premortem.domain.run import Case, Sent, Sequence
 from premortem.domain.traffic import Response
 from premortem.send.auth import Credentials
 from premortem.send.client import Client
-from premortem.send.http import Sender
+from premortem.send.opening import new_sender
+from premortem.send.transport import Transport
 
 T = TypeVar("T")
 
@@ -71,6 +72,7 @@ def open_line(
     *,
     connections_max: int = 64,
     timeout_s: float = 10.0,
+    users_per_role: int = 1,
     redaction_key: bytes = b"",
     environment: Mapping[str, str] = os.environ,
     now: Callable[[], float] | None = None,
@@ -79,7 +81,7 @@ def open_line(
 
     Nothing is sent by opening it.
     """
-    sender = Sender(
+    sender = new_sender(
         config.target,
         connections_max=connections_max,
         timeout_s=timeout_s,
@@ -90,7 +92,7 @@ def open_line(
     loop = new_loop()
     thread = threading.Thread(target=loop.run_forever, name="premortem-line", daemon=True)
     thread.start()
-    line = Line(Client(config, sender, credentials), loop)
+    line = Line(Client(config, sender, credentials, users_per_role=users_per_role), loop)
     try:
         line.wait(sender.__aenter__())
         yield line
@@ -101,7 +103,7 @@ def open_line(
         loop.close()
 
 
-async def _closed(sender: Sender) -> None:
+async def _closed(sender: Transport) -> None:
     await sender.__aexit__(None, None, None)
     others = asyncio.all_tasks() - {asyncio.current_task()}
     for task in others:

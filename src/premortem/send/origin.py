@@ -33,6 +33,13 @@ class Address(Struct, frozen=True, kw_only=True):
         """`scheme://host[:port]`, lower case, without a default port."""
         return f"{self.scheme}://{self.authority}"
 
+    def path(self, path: str) -> str:
+        """PATH with the base URL's before it, unless it starts with that already."""
+        prefix = self.prefix
+        if prefix and path != prefix and not path.startswith(prefix + "/"):
+            return prefix + path
+        return path
+
 
 def address(url: str, *, key: str, user: bool = False) -> Address:
     """The address that URL names. KEY is the setting it comes from, for the message.

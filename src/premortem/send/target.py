@@ -13,7 +13,7 @@ from premortem.config import Reset, TargetConfig
 from premortem.domain.traffic import Request
 from premortem.errors import TargetDown, TargetError
 from premortem.send.auth import Credentials, request_line
-from premortem.send.http import Sender
+from premortem.send.transport import Transport
 
 POLL_S = 0.1
 """Between two looks at a target that is not up yet."""
@@ -22,7 +22,7 @@ OUTPUT_CHARS_MAX = 300
 
 
 async def wait_ready(
-    sender: Sender, target: TargetConfig, *, timeout_s: float | None = None
+    sender: Transport, target: TargetConfig, *, timeout_s: float | None = None
 ) -> None:
     """Return once the target gives any HTTP answer to `ready`.
 
@@ -61,7 +61,7 @@ async def wait_ready(
 
 
 async def reset(
-    target: TargetConfig, *, sender: Sender, credentials: Credentials, directory: Path
+    target: TargetConfig, *, sender: Transport, credentials: Credentials, directory: Path
 ) -> bool:
     """Bring the target back to a fresh state; False when no way to do so is configured, and
     when the target is not disposable: its data is not ours to throw away.
@@ -117,7 +117,7 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-async def _ask(how: Reset, sender: Sender, credentials: Credentials) -> None:
+async def _ask(how: Reset, sender: Transport, credentials: Credentials) -> None:
     method, target = request_line(how.request, key="`request` under [target.reset]")
     path, _, query = target.partition("?")
     pairs = tuple((k, v) for k, _, v in (p.partition("=") for p in query.split("&")) if k)
