@@ -5,11 +5,14 @@
     ├── InputError           a file or an argument cannot be read as what it should be
     ├── StoreError           the store cannot be opened, written or decrypted
     │   ├── StoreLocked      another process holds it
+    │   ├── StoreUnavailable its server does not answer at the moment
     │   ├── WrongKey         the key does not fit
     │   └── DiskFull         nothing more can be written
     ├── TargetError          the target cannot be used
     │   ├── TargetDown       it does not answer at all
     │   └── UnsafeTarget     a plan would change data where nobody allowed it
+    ├── RunError             a run cannot go on or be gone on with
+    │   └── StartError       what should send cannot be started
     ├── ModelError           a language model cannot be used
     │   └── ModelMissing     it, or what runs it, is not on this machine
     └── NothingLearned       a command needs traffic or a profile that is not there yet
@@ -46,6 +49,10 @@ class StoreLocked(StoreError):
             f"the store {path} is locked by another process (waited {waited_s:g} s); "
             f"let that one finish, or name another store with --store"
         )
+
+
+class StoreUnavailable(StoreError):
+    """The store's server does not answer now; what was stored is intact, and to try again helps."""
 
 
 class WrongKey(StoreError):
@@ -95,6 +102,14 @@ class UnsafeTarget(TargetError):
             f"set `disposable = true` under [target] if its data may be changed, "
             f"or plan with --safe-methods"
         )
+
+
+class RunError(PremortemError):
+    """A run that cannot go on, or cannot be gone on with."""
+
+
+class StartError(RunError):
+    """A worker or a controller cannot be started."""
 
 
 class ModelError(PremortemError):

@@ -42,9 +42,25 @@ def required() -> Path:
 class Server:
     """A server on a port of 127.0.0.1, and on a socket in its own folder."""
 
-    def __init__(self, folder: Path, port: int, process: subprocess.Popen[bytes]) -> None:
-        self.folder, self.port, self.process = folder, port, process
+    def __init__(self, folder: Path, port: int, command: list[str]) -> None:
+        self.folder, self.port, self._command = folder, port, command
         self._made = 0
+        self.start()
+
+    def start(self) -> None:
+        """Start it, after `stop` once more, and wait until it answers."""
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(self._command, stdout=log, stderr=log, cwd=self.folder)
+        _wait(self)
+
+    def stop(self) -> None:
+        """End it in the way that does not wait for clients."""
+        self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
 
     def url(self, database: str = "postgres", *, user: str = "premortem") -> str:
         return f"postgresql://{user}:{PASSWORD}@127.0.0.1:{self.port}/{database}"
@@ -76,10 +92,10 @@ def _account() -> tuple[list[str], int | None, int | None]:
 
 
 @contextmanager
-def started() -> Iterator[Server]:
-    """A server that is gone, with all its data, at the end."""
+def started(*, durable: bool = False) -> Iterator[Server]:
+    """A server that is gone, with all its data, at the end; DURABLE: it writes as in production."""
     folder = Path(mkdtemp(prefix="premortem-pg-", dir="/tmp"))
-    process = None
+    server = None
     try:
         prefix, uid, gid = _account()
         if uid is not None and gid is not None:
@@ -92,10 +108,11 @@ def started() -> Iterator[Server]:
         initdb = [str(path / "initdb"), "-D", data, "-U", "premortem", "-A", "scram-sha-256"]
         initdb += [f"--pwfile={secret}", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8"]
         subprocess.run([*prefix, *initdb], check=True, capture_output=True, cwd=folder)
+        safety = "on" if durable else "off"
         options = {
-            "fsync": "off",
-            "synchronous_commit": "off",
-            "full_page_writes": "off",
+            "fsync": safety,
+            "synchronous_commit": safety,
+            "full_page_writes": safety,
             "unix_socket_directories": str(folder),
             "listen_addresses": "127.0.0.1",
             "port": str(port),
@@ -106,19 +123,11 @@ def started() -> Iterator[Server]:
         command = [*prefix, str(path / "postgres"), "-D", data]
         for name, value in options.items():
             command += ["-c", f"{name}={value}"]
-        with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
-        server = Server(folder, port, process)
-        _wait(server)
+        server = Server(folder, port, command)
         yield server
     finally:
-        if process is not None:
-            process.send_signal(signal.SIGINT)  # "fast": it does not wait for clients
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        if server is not None:
+            server.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
 

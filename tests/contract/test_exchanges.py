@@ -81,6 +81,14 @@ def test_exchanges_come_by_start_and_then_by_order_of_import(store):
     assert list(store.exchanges()) == [early, late, same]
 
 
+def test_the_times_of_the_latest_exchanges_are_listed_alone(store):
+    given = [an_exchange(number) for number in range(5)]
+    store.add_exchanges(given)
+    times = sorted(exchange.started_at for exchange in given)
+    assert store.times(99) == times
+    assert store.times(2) == times[-2:]
+
+
 def test_a_store_of_many_pages_is_read_whole_and_in_order(store):
     # Two starts for many exchanges, so that pages end among equal ones.
     count = PAGE_MAX * 2 + 7

@@ -17,7 +17,7 @@ from premortem.store.cipher import Cipher
 from premortem.store.exchanges import Traffic
 from premortem.store.listing import Listing
 from premortem.store.path_pages import PathPages
-from premortem.store.path_text import BREAK, LineGlob
+from premortem.store.path_text import BREAK, LineGlob, breaks_of
 from premortem.store.paths import SHAPES_MAX, SIBLINGS_MAX, Glob, Shapes
 from premortem.store.purge import Wanted
 from premortem.store.query import Counted
@@ -172,14 +172,15 @@ def test_a_count_that_would_read_too_many_paths_is_said_to_be_none(config, tmp_p
         st.one_of(paths, st.text("ab/86\n.é", max_size=9)), min_size=1, max_size=12, unique=True
     ),
     pattern=st.one_of(globs, st.text("ab/86\n.é*?[]!-", max_size=9)),
+    few=st.sampled_from([0, 2, 32]),
 )
-def test_a_glob_finds_in_a_text_of_paths_what_it_fits_singly(held, pattern):
-    glob = LineGlob(pattern)
+def test_a_glob_finds_in_a_text_of_paths_what_it_fits_singly(held, pattern, few):
+    glob = LineGlob(pattern, few=few)
     lines = [path for path in held if BREAK not in path]
     text = BREAK + "".join(path + BREAK for path in lines)
-    begins = {sum(len(path) + 1 for path in lines[:i]): path for i, path in enumerate(lines)}
-    found = {begins[at] for at in glob.found(text)}
-    assert found == {path for path in lines if re.match(translate(pattern), path)}
+    hits = glob.hits(text, breaks_of(text))
+    found = [] if hits is None else [path for path, hit in zip(lines, hits, strict=True) if hit]
+    assert found == [path for path in lines if re.match(translate(pattern), path)]
     for path in held:
         assert glob.matches(path) == (re.match(translate(pattern), path) is not None)
 
@@ -202,9 +203,9 @@ def test_matches_come_in_order_of_time_whatever_the_order_of_import(store):
     where = TrafficFilter(path="*o1*5x", since=100, until=4_000)
     wanted = matching(made, where)
     assert list(store.exchanges(where=where)) == wanted
-    assert [row.id for row in store.traffic(where, limit=7, offset=9)] == [
-        e.id for e in wanted[9:16]
-    ]
+    for offset in (0, 9, 100, len(wanted) // 2, len(wanted) - 3, len(wanted)):
+        page = [row.id for row in store.traffic(where, limit=7, offset=offset)]
+        assert page == [e.id for e in wanted[offset : offset + 7]]
 
 
 def test_what_a_purge_took_is_found_by_no_part_of_its_path(store):

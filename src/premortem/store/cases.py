@@ -211,6 +211,19 @@ class Cases:
             found = read_cases(connection, self._reader, self._cipher, numbers)
         return Sequence(cases=tuple(found[number] for number in numbers))
 
+    def sequence(self, batch_id: str, sequence_id: str) -> Sequence | None:
+        """A saved sequence of a batch; None: it is not there."""
+        there = (sequences.c.batch_id == batch_id) & (sequences.c.id == sequence_id)
+        steps = (
+            select(cases.c.piece)
+            .where(cases.c.sequence.in_(select(sequences.c.seq).where(there)))
+            .order_by(cases.c.position)
+        )
+        with self._database.reading() as connection:
+            numbers = list(connection.execute(steps).scalars())
+            found = read_cases(connection, self._reader, self._cipher, numbers)
+        return Sequence(cases=tuple(found[number] for number in numbers)) if numbers else None
+
     def save_rejections(self, given: Iterable[Rejection]) -> None:
         """Keep the rejections GIVEN, and of all the newest REJECTIONS_KEPT_MAX."""
         rest = iter(given)

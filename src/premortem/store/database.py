@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -25,6 +26,9 @@ class Database(ABC):
     engine: Engine
     guard: Guard | None = None
 
+    def __init__(self) -> None:
+        self._held = threading.local()
+
     @abstractmethod
     def _translated(self) -> AbstractContextManager[None]:
         """Turns the driver's errors into ours."""
@@ -36,6 +40,11 @@ class Database(ABC):
     @abstractmethod
     def _writers(self) -> Engine:
         """Connections whose transaction is the only one that writes."""
+
+    @abstractmethod
+    def _sharers(self) -> Engine:
+        """Connections whose transactions lock the rows they write; those of writers, where rows
+        cannot be locked."""
 
     @abstractmethod
     def bytes(self) -> int:
@@ -56,8 +65,24 @@ class Database(ABC):
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection that sees one state of the store; never waits for a writer."""
+        held: Connection | None = getattr(self._held, "connection", None)
+        if held is not None:
+            yield held
+            return
         with self._translated(), self._readers().connect() as connection:
             yield connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A connection as of `reading`, which all that this thread reads within uses: one state
+        of the store, and one beginning and end instead of one for each question to a server."""
+        with self.reading() as connection:
+            before = getattr(self._held, "connection", None)
+            self._held.connection = connection
+            try:
+                yield connection
+            finally:
+                self._held.connection = before
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -66,6 +91,18 @@ class Database(ABC):
         Raises StoreLocked when another process keeps writing, DiskFull when there is no room.
         """
         with self._translated(), self._writers().begin() as connection:
+            if self.guard is not None:
+                self.guard(connection)
+            yield connection
+
+    @contextmanager
+    def sharing(self) -> Iterator[Connection]:
+        """A transaction beside others, on rows whose numbers nobody has to hand out.
+
+        It locks what it reads in order to change it (`with_for_update`), in ascending order.
+        Raises StoreLocked and DiskFull as `writing` does.
+        """
+        with self._translated(), self._sharers().begin() as connection:
             if self.guard is not None:
                 self.guard(connection)
             yield connection

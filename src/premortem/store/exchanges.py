@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, Row, func, select, tuple_
+from msgspec.structs import replace
+from sqlalchemy import Row, func, select, tuple_
 
 from premortem.domain.traffic import Exchange, Pairs, Recorded, Request, Response, Tags
 from premortem.errors import StoreError
@@ -159,7 +160,7 @@ class Adding:
         for seq, (number, exchange) in enumerate(by_id.items(), first):
             request, response = exchange.request, exchange.response
             block, start, length = current.record(pack(_head(exchange)))
-            facet, values = self._placed(current.connection, exchange)
+            facet, values = self._placed(exchange)
             counts[bucket_of(exchange.started_at), facet] += 1
             placed.append(Placed(seq, facet, exchange.started_at, request.path))
             row = {
@@ -179,17 +180,16 @@ class Adding:
                 "length": length,
             }
             current.row(exchanges, row)
+        self._book.write(current.connection)
         tally(current.connection, counts.items())
         add_paths(current.connection, self._cipher, placed)
 
-    def _placed(
-        self, connection: Connection, exchange: Exchange
-    ) -> tuple[int, tuple[int | None, int | None]]:
+    def _placed(self, exchange: Exchange) -> tuple[int, tuple[int | None, int | None]]:
         request = exchange.request
-        number, shape = self._book.shape(connection, request.path)
+        number, shape = self._book.shape(request.path)
         host = request.origin.partition("://")[2]
         status, role = exchange.response.status, exchange.tags.role
-        facet = self._book.facet(connection, Facet(request.method, host, number, status, role))
+        facet = self._book.facet(Facet(request.method, host, number, status, role))
         return facet, value_numbers(self._cipher, request.path, shape)
 
 
@@ -224,8 +224,8 @@ class Traffic:
     def narrowed(self, where: TrafficFilter) -> Narrowed:
         """What WHERE comes to in this store as it is now."""
         with self._database.reading() as connection:
-            self._book.refresh(connection)
-        return narrowed(where, self._book, self._cipher)
+            stamp = self._book.refresh(connection)
+        return replace(narrowed(where, self._book, self._cipher), stamp=stamp)
 
     def matching(self, where: TrafficFilter, *, limit: int | None) -> Iterator[Exchange]:
         """By start, then order of import; those that are there when the first one is asked for."""
@@ -243,14 +243,21 @@ class Traffic:
         found: dict[str, Exchange] = {}
         for part in parts(dict.fromkeys(ids), PAGE_MAX):
             numbers = {i: number_of(i) for i in part if _ID.fullmatch(i)}
-            with self._database.reading() as connection:
+            with self._database.snapshot() as connection:
                 self._book.refresh(connection)
                 query = select(exchanges).where(among_numbers(exchanges.c.id, numbers.values()))
                 rows = connection.execute(query).all()
-            whole = self._whole(list(zip(rows, self.heads(rows), strict=True)))
-            read = dict(zip((row.id for row in rows), whole, strict=True))
+                whole = self._whole(list(zip(rows, self.heads(rows), strict=True)))
+                read = dict(zip((row.id for row in rows), whole, strict=True))
             found |= {i: read[n] for i, n in numbers.items() if n in read}
         return found
+
+    def times(self, limit: int) -> list[float]:
+        """Starts of the latest LIMIT exchanges, ascending, in seconds since the epoch."""
+        started = exchanges.c.started_at
+        query = select(started).order_by(started.desc()).limit(limit)
+        with self._database.reading() as connection:
+            return list(connection.scalars(query))[::-1]
 
     def pages(
         self, wanted: Narrowed, *, skip: int = 0, size: int = PAGE_MAX
@@ -260,10 +267,9 @@ class Traffic:
         if wanted.is_empty:
             return
         if self._is_wide(wanted):
-            for seqs in self._paths.found(wanted):
-                for part in parts(seqs[skip:], min(size, PAGE_MAX)):
+            for seqs in self._paths.found(wanted, skip=skip):
+                for part in parts(seqs, min(size, PAGE_MAX)):
                     yield self._found(part, wanted)
-                skip = max(0, skip - len(seqs))
             return
         for page in self._looked_at(wanted):
             yield page[skip:]

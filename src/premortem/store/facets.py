@@ -12,14 +12,28 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Iterable
+from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import (
+    Connection,
+    Integer,
+    LargeBinary,
+    Table,
+    cast,
+    func,
+    insert,
+    literal_column,
+    null,
+    select,
+    union_all,
+)
 from sqlalchemy.dialects import sqlite
 
 from premortem.store.cipher import Cipher
+from premortem.store.insertion import insert_rows
 from premortem.store.paths import Shape, Shapes
-from premortem.store.tables import facets, shapes, state, tallies
+from premortem.store.tables import exchanges, facets, shapes, state, tallies
 
 BUCKET_S = 3600
 """Seconds of a tally."""
@@ -28,6 +42,10 @@ BUCKET_MAX = 2**52 // BUCKET_S
 EPOCH = "epoch"
 """In `state`: how often facets, shapes or blocks were taken away; what is remembered of an
 earlier epoch may be wrong."""
+
+
+Stamp = tuple[int, int]
+"""Names a state of the store's exchanges: its epoch, and the highest `seq`."""
 
 
 class Facet(Struct, frozen=True, array_like=True):
@@ -73,21 +91,22 @@ class Book:
         self._shape_numbers: dict[Shape, int] = {}
         self._known = Shapes()
         self._last_facet = self._last_shape = 0
+        self._new: dict[Table, list[dict[str, Any]]] = {shapes: [], facets: []}
 
-    def refresh(self, connection: Connection) -> None:
-        """Take in what was written since."""
+    def refresh(self, connection: Connection) -> Stamp:
+        """Take in what was written since; which state of the store that was."""
         with self._lock:
-            epoch = epoch_of(connection)
-            if epoch != self._epoch:
-                self._forget(epoch)
-            query = select(shapes).where(shapes.c.id > self._last_shape).order_by(shapes.c.id)
-            for row in connection.execute(query):
-                found = self._cipher.open_value(row.payload, _Segments, place=f"shape {row.id}")
-                self._take_shape(row.id, found.segments)  # type: ignore[arg-type]
-            query = select(facets).where(facets.c.id > self._last_facet).order_by(facets.c.id)
-            for row in connection.execute(query):
-                facet = self._cipher.open_value(row.payload, Facet, place=f"facet {row.id}")
-                self._take_facet(row.id, facet)
+            given = _news(connection, self._last_shape, self._last_facet)
+            if given.stamp[0] != self._epoch:
+                self._forget(given.stamp[0])
+                given = _news(connection, 0, 0)
+            for number, payload in given.shapes:
+                found = self._cipher.open_value(payload, _Segments, place=f"shape {number}")
+                self._take_shape(number, found.segments)  # type: ignore[arg-type]
+            for number, payload in given.facets:
+                facet = self._cipher.open_value(payload, Facet, place=f"facet {number}")
+                self._take_facet(number, facet)
+            return given.stamp
 
     def _take_shape(self, number: int, shape: Shape) -> None:
         self.shapes[number] = shape
@@ -109,26 +128,59 @@ class Book:
         """Shapes that no facet has."""
         return sorted(set(self.shapes) - {facet.shape for facet in self.facets.values()})
 
-    def shape(self, connection: Connection, path: str) -> tuple[int, Shape]:
-        """The number and shape of PATH, entered when new; in the one writer's transaction."""
+    def shape(self, path: str) -> tuple[int, Shape]:
+        """The number and shape of PATH; a new one waits for `write`."""
         shape = self._known.of(path)
         number = self._shape_numbers.get(shape)
         if number is None:
             number = self._last_shape + 1
             value = self._cipher.seal_value(_Segments(shape), place=f"shape {number}")
-            connection.execute(insert(shapes), {"id": number, "payload": value})
+            self._new[shapes].append({"id": number, "payload": value})
             self._take_shape(number, shape)
         return number, shape
 
-    def facet(self, connection: Connection, facet: Facet) -> int:
-        """The number of FACET, entered when new; in the one writer's transaction."""
+    def facet(self, facet: Facet) -> int:
+        """The number of FACET; a new one waits for `write`."""
         number = self._facet_numbers.get(facet)
         if number is None:
             number = self._last_facet + 1
             value = self._cipher.seal_value(facet, place=f"facet {number}")
-            connection.execute(insert(facets), {"id": number, "payload": value})
+            self._new[facets].append({"id": number, "payload": value})
             self._take_facet(number, facet)
         return number
+
+    def write(self, connection: Connection) -> None:
+        """Enter what is new; in the one writer's transaction in which `refresh` was called."""
+        for table, rows in self._new.items():
+            if rows:
+                insert_rows(connection, table, rows)
+                rows.clear()
+
+
+class _News(Struct, frozen=True, kw_only=True):
+    stamp: Stamp
+    shapes: list[tuple[int, bytes]]
+    """Number and payload, in order."""
+    facets: list[tuple[int, bytes]]
+
+
+def _news(connection: Connection, last_shape: int, last_facet: int) -> _News:
+    # One statement: most of the time nothing is new, and a server is asked once.
+    nothing = cast(null(), LargeBinary).label("payload")
+    kind = [literal_column(str(kind), Integer).label("kind") for kind in range(4)]
+    number = func.coalesce(func.max(exchanges.c.seq), 0)
+    query = union_all(
+        select(kind[0], state.c.value.label("id"), nothing).where(state.c.name == EPOCH),
+        select(kind[1], number, nothing),
+        select(kind[2], shapes.c.id, shapes.c.payload).where(shapes.c.id > last_shape),
+        select(kind[3], facets.c.id, facets.c.payload).where(facets.c.id > last_facet),
+    )
+    found: tuple[list[tuple[int, bytes]], ...] = ([], [], [], [])
+    for of, *value in connection.execute(query):
+        found[of].append((value[0], value[1]))
+    epoch, last, *new = found
+    stamp = (epoch[0][0] if epoch else 0, last[0][0])
+    return _News(stamp=stamp, shapes=sorted(new[0]), facets=sorted(new[1]))
 
 
 def tally(connection: Connection, counts: Iterable[tuple[tuple[int, int], int]]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from sqlalchemy import Column, Connection, Table, func, select
 from sqlalchemy.sql.expression import Select
@@ -11,16 +11,23 @@ from premortem.errors import StoreError
 from premortem.store.blocks import BLOCKS_FETCHED_MAX, place_of
 from premortem.store.cipher import Cipher
 from premortem.store.database import PROBLEMS_MAX, Database
+from premortem.store.queue_rows import place_of_counts, place_of_job, place_of_reason
 from premortem.store.tables import (
     blocks,
     cases,
+    counts,
+    dead_jobs,
     exchanges,
     facets,
+    job_payloads,
+    jobs,
+    live_runs,
     path_pages,
     pieces,
     rejections,
     results,
     sequences,
+    slices,
     tallies,
 )
 
@@ -39,9 +46,22 @@ REFERENCES = (
     (results.c.request_body, pieces.c.id),
     (results.c.response_body, pieces.c.id),
     (results.c.block, blocks.c.id),
+    (slices.c.run, live_runs.c.seq),
+    (jobs.c.run, live_runs.c.seq),
+    (job_payloads.c.id, jobs.c.id),
+    (dead_jobs.c.id, jobs.c.id),
 )
 """What refers to what. No foreign keys: they would look each row up again on every import, and
 on every purge; the one writer keeps them."""
+
+
+SEALED: tuple[tuple[Table, Callable[[int], str]], ...] = (
+    (blocks, place_of),
+    (job_payloads, place_of_job),
+    (dead_jobs, place_of_reason),
+    (counts, place_of_counts),
+)
+"""Tables of many sealed payloads, and what binds one to its number."""
 
 
 def check(database: Database, cipher: Cipher) -> int:
@@ -53,20 +73,11 @@ def check(database: Database, cipher: Cipher) -> int:
     with database.reading() as connection:
         problems += _dangling(connection)
         problems += _uncounted(connection)
-    checked, after = 0, -1
-    while len(problems) < PROBLEMS_MAX:
-        page = select(blocks).where(blocks.c.id > after).order_by(blocks.c.id)
-        with database.reading() as connection:
-            rows = connection.execute(page.limit(BLOCKS_FETCHED_MAX)).all()
-        for row in rows:
-            try:
-                cipher.open(row.payload, place=place_of(row.id))
-            except StoreError:
-                problems.append(f"{place_of(row.id)} cannot be opened")
-        checked += len(rows)
-        if len(rows) < BLOCKS_FETCHED_MAX:
-            break
-        after = rows[-1].id
+        problems += _without_payload(connection)
+    checked = 0
+    for table, place in SEALED:
+        count = _open_all(database, cipher, table, place, problems)
+        checked += count if table is blocks else 0
     if problems:
         more = len(problems) - PROBLEMS_NAMED
         named = "; ".join(problems[:PROBLEMS_NAMED]) + (f"; {more} more" if more > 0 else "")
@@ -75,6 +86,38 @@ def check(database: Database, cipher: Cipher) -> int:
             f"away and import the recordings again"
         )
     return checked
+
+
+def _open_all(
+    database: Database,
+    cipher: Cipher,
+    table: Table,
+    place: Callable[[int], str],
+    problems: list[str],
+) -> int:
+    checked, after = 0, -1
+    while len(problems) < PROBLEMS_MAX:
+        page = select(table).where(table.c.id > after).order_by(table.c.id)
+        with database.reading() as connection:
+            rows = connection.execute(page.limit(BLOCKS_FETCHED_MAX)).all()
+        for row in rows:
+            try:
+                cipher.open(row.payload, place=place(row.id))
+            except StoreError:
+                problems.append(f"{place(row.id)} cannot be opened")
+        checked += len(rows)
+        if len(rows) < BLOCKS_FETCHED_MAX:
+            break
+        after = rows[-1].id
+    return checked
+
+
+def _without_payload(connection: Connection) -> Iterator[str]:
+    there = select(job_payloads).where(job_payloads.c.id == jobs.c.id).exists()
+    unended = jobs.c.status.in_(("untaken", "taken"))
+    row = connection.execute(select(jobs.c.id).where(unended, ~there).limit(1)).first()
+    if row is not None:
+        yield f"{place_of_job(row[0])} has not ended and nothing to send"
 
 
 def _dangling(connection: Connection) -> Iterator[str]:

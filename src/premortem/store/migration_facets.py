@@ -88,15 +88,16 @@ def _move_exchanges(connection: Connection, metadata: MetaData, cipher: Cipher |
         moved: list[dict[str, Any]] = []
         for row, data in zip(rows, packed, strict=True):
             path = msgspec.msgpack.decode(data, type=_Head).path
-            number, shape = book.shape(connection, path)
+            number, shape = book.shape(path)
             facet = Facet(row.method, row.host, number, row.status, row.role)
             first_value, last_value = value_numbers(cipher, path, shape)
             values = {name: row._mapping[name] for name in new.c.keys() if name in old.c}  # noqa: SIM118
             values["id"] = int(row.id, 16) - OFFSET
-            values["facet"] = book.facet(connection, facet)
+            values["facet"] = book.facet(facet)
             values["first_value"], values["last_value"] = first_value, last_value
             counts[bucket_of(row.started_at), values["facet"]] += 1
             moved.append(values)
+        book.write(connection)
         insert_rows(connection, new, moved)
         tally(connection, counts.items())
 

@@ -33,6 +33,7 @@ from premortem.store.cipher import Cipher
 from premortem.store.database import Database
 from premortem.store.migration_facets import to_facets
 from premortem.store.migration_paths import to_path_pages
+from premortem.store.migration_queue import to_queue
 from premortem.store.tables import Name, Text, schema_version
 
 Step = Callable[[Connection, Cipher | None], None]
@@ -258,5 +259,5 @@ def _first_runs(metadata: MetaData) -> None:
     )
 
 
-STEPS: tuple[Step, ...] = (_first_tables, to_facets, to_path_pages)
+STEPS: tuple[Step, ...] = (_first_tables, to_facets, to_path_pages, to_queue)
 """Step n leads from version n - 1 to n."""

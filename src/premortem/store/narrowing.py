@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from sqlalchemy import BindParameter, ColumnElement, bindparam, false, or_
 
 from premortem.store.cipher import Cipher
-from premortem.store.facets import Book, Facet
+from premortem.store.facets import Book, Facet, Stamp
 from premortem.store.paths import Fit, Glob, Shape, values_of
 from premortem.store.query import TrafficFilter
 from premortem.store.tables import exchanges
@@ -43,11 +43,8 @@ class Narrowed(Struct, frozen=True, kw_only=True):
     glob: Glob | None = None
     since: float | None = None
     until: float | None = None
-
-    @property
-    def tallied(self) -> bool:
-        """The tallies know all of it."""
-        return not self.anchored and not self.read
+    stamp: Stamp = (0, 0)
+    """The state of the store in which that was worked out."""
 
     @property
     def is_empty(self) -> bool:

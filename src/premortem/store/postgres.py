@@ -6,21 +6,31 @@ https://www.postgresql.org/docs/current/functions-admin.html (advisory locks).
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from select import select
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, SQLAlchemyError
 
 from premortem.config import resolve
-from premortem.errors import ConfigError, DiskFull, InputError, StoreError, StoreLocked
+from premortem.errors import (
+    ConfigError,
+    DiskFull,
+    InputError,
+    StoreError,
+    StoreLocked,
+    StoreUnavailable,
+)
 from premortem.store.database import Database
 from premortem.store.tables import metadata
 
 try:
     from psycopg import Error as DriverError
+    from psycopg.pq import Format
 except ImportError:  # the extra is not installed; `PostgresDatabase` says so
 
     class DriverError(Exception):  # type: ignore[no-redef]
@@ -30,6 +40,9 @@ except ImportError:  # the extra is not installed; `PostgresDatabase` says so
 VERSION_MIN = 12
 """Oldest major version of the server; 13 is the oldest that its makers still mend."""
 CONNECT_TIMEOUT_S = 10
+ASKED_AFTER_S = 30
+"""Idle for longer, a connection may have been dropped by something between here and the server."""
+_IDLE_SINCE = "premortem_idle_since"
 WRITER_LOCK = 0x7072656D6F727465
 """The advisory lock of the one writer; locks are apart for each database."""
 
@@ -61,6 +74,7 @@ class PostgresDatabase(Database):
     """Connections to one PostgreSQL database, which must be the store's alone."""
 
     def __init__(self, url: URL, *, lock_wait_s: float) -> None:
+        super().__init__()
         self.name = url.set(drivername="postgresql").render_as_string(hide_password=True)
         self.lock_wait_s = lock_wait_s
         timeout = url.query.get("connect_timeout", CONNECT_TIMEOUT_S)
@@ -69,7 +83,6 @@ class PostgresDatabase(Database):
                 url,
                 connect_args={"connect_timeout": timeout, "application_name": "premortem"},
                 hide_parameters=True,
-                pool_pre_ping=True,
             )
         except ImportError:
             raise ConfigError(
@@ -79,7 +92,11 @@ class PostgresDatabase(Database):
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )
         self._writer = self.engine.execution_options(premortem_writer=True)
-        event.listen(self._writer, "begin", self._lock)
+        event.listen(self.engine, "checkin", _put_back)
+        event.listen(self.engine, "checkout", _notice)
+        event.listen(self.engine, "before_cursor_execute", _in_binary)
+        self._sharer = self.engine.execution_options(premortem_sharer=True)
+        event.listen(self.engine, "begin", self._lock)
         self._check_version()
 
     def _readers(self) -> Engine:
@@ -88,11 +105,19 @@ class PostgresDatabase(Database):
     def _writers(self) -> Engine:
         return self._writer
 
+    def _sharers(self) -> Engine:
+        return self._sharer
+
     def _lock(self, connection: Connection) -> None:
-        if connection.get_execution_options().get("premortem_writer", False):
-            wait_ms = max(1, round(self.lock_wait_s * 1000))
-            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {wait_ms}")
+        options = connection.get_execution_options()
+        wait = f"SET LOCAL lock_timeout = {max(1, round(self.lock_wait_s * 1000))}"
+        if options.get("premortem_writer", False):
+            connection.exec_driver_sql(wait)
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITER_LOCK})")
+        elif options.get("premortem_sharer", False):
+            # No new key may come while something is written under the present one.
+            connection.exec_driver_sql(wait)
+            connection.exec_driver_sql("LOCK TABLE keyring IN SHARE MODE")
 
     def _check_version(self) -> None:
         with self.reading() as connection:
@@ -155,16 +180,40 @@ class PostgresDatabase(Database):
         if state in _DATABASE:
             return StoreError(f"cannot use the store {self.name}: {_DATABASE[state]}")
         if state in _LOST or _is_lost(error):
-            return StoreError(
+            return StoreUnavailable(
                 f"the connection to the store {self.name} was lost ({said}); what was stored "
                 f"before is intact: give the same command again once the server answers"
             )
         if not state and type(cause).__name__ in ("OperationalError", "ConnectionTimeout"):
-            return StoreError(
+            return StoreUnavailable(
                 f"the store {self.name} cannot be reached ({said}); start the server, or mend "
                 f"the address in --store or `url` under [store]"
             )
         return StoreError(f"the store {self.name} failed ({said}); run `premortem doctor`")
+
+
+def _in_binary(connection: Connection, cursor: Any, *_rest: Any) -> None:
+    """Have readers get values as they are: in hexadecimal, sealed bytes are twice as long."""
+    if connection.get_execution_options().get("postgresql_readonly", False):
+        cursor.format = Format.BINARY
+
+
+def _put_back(_connection: Any, record: Any) -> None:
+    record.info[_IDLE_SINCE] = time.monotonic()
+
+
+def _notice(connection: Any, record: Any, _proxy: Any) -> None:
+    """Have the pool connect anew when CONNECTION is gone. A server says so before it hangs up;
+    only after a while is it asked: `pool_pre_ping` would wait for an answer each time."""
+    if connection.closed or select([connection.fileno()], [], [], 0)[0]:
+        raise DisconnectionError
+    now = time.monotonic()
+    if now - record.info.get(_IDLE_SINCE, now) > ASKED_AFTER_S:
+        try:
+            connection.execute("SELECT 1")
+            connection.rollback()
+        except DriverError:
+            raise DisconnectionError from None
 
 
 def refuse_old(version: int, *, name: str) -> None:

@@ -2,7 +2,8 @@
 
 With an exchange go: its bodies, where no other exchange, case or result has the same; every
 profile learned from it, because its values cannot be told apart in there; cases, rejections and
-results that name it as a parent or whose values were drawn with such a profile; findings and
+results that name it as a parent or whose values were drawn with such a profile, and so jobs of a
+run that has not ended (they are dead then, their cases left); findings and
 scenarios that name it as a parent. `strict` (always so when single exchanges or sessions are
 named: a person's right to erasure) takes findings and scenarios of such profiles, too. What
 stays: run summaries, which hold counts; people's words on findings; files that were written.
@@ -29,6 +30,7 @@ from premortem.store.compact import mark, sweep
 from premortem.store.database import Database
 from premortem.store.exchanges import PAGE_MAX, Traffic, number_of
 from premortem.store.facets import bucket_of, next_epoch, tally
+from premortem.store.job_table import drop_jobs, open_job
 from premortem.store.narrowing import among_numbers
 from premortem.store.path_pages import drop_paths
 from premortem.store.query import StoredScenario, TrafficFilter
@@ -36,6 +38,7 @@ from premortem.store.tables import (
     cases,
     exchanges,
     findings,
+    job_payloads,
     profiles,
     rejections,
     results,
@@ -45,6 +48,10 @@ from premortem.store.tables import (
 
 AT_ONCE_MAX = 2_000
 """Rows deleted in one transaction."""
+JOBS_READ_MAX = 16
+"""Jobs read at a time: some 20 MB of cases."""
+PURGED = "what its cases were made of was purged"
+"""Why a job is dead."""
 
 Progress = Callable[[str, int], None]
 """What is being done, and how many values are done."""
@@ -61,6 +68,8 @@ class Doomed(Struct, frozen=True, kw_only=True):
     results: int
     findings: int
     scenarios: int
+    jobs: int = 0
+    """Of runs that have not ended."""
     findings_kept: int
     """Findings whose values may come from a profile that goes; `strict` takes them, too."""
 
@@ -97,6 +106,7 @@ class _Found(Struct, kw_only=True):
     results: set[int] = set()
     findings: set[int] = set()
     scenarios: set[int] = set()
+    jobs: set[int] = set()
     findings_kept: int = 0
     cases: int = 0
 
@@ -109,6 +119,7 @@ class _Found(Struct, kw_only=True):
             results=len(self.results),
             findings=len(self.findings),
             scenarios=len(self.scenarios),
+            jobs=len(self.jobs),
             findings_kept=self.findings_kept,
         )
 
@@ -141,6 +152,7 @@ class Purging:
         before = self._database.bytes()
         say("looking", 0)
         found = self._find(wanted, strict=strict, derived=derived)
+        self._drop_jobs(found.jobs)
         for table, numbers in (
             (findings, found.findings),
             (scenarios, found.scenarios),
@@ -167,6 +179,7 @@ class Purging:
             strict = strict or wanted.before is None
             self._find_profiles(found)
             self._find_cases(found)
+            self._find_jobs(found)
             self._find_findings(found, strict=strict)
             self._find_scenarios(found, strict=strict)
         return found
@@ -241,6 +254,26 @@ class Purging:
             if len(rows) < PAGE_MAX:
                 return
             after = rows[-1].seq
+
+    def _find_jobs(self, found: _Found) -> None:
+        after = -1
+        while True:
+            query = select(job_payloads).where(job_payloads.c.id > after)
+            with self._database.reading() as connection:
+                page = query.order_by(job_payloads.c.id).limit(JOBS_READ_MAX)
+                rows = connection.execute(page).all()
+            for row in rows:
+                sequences_ = open_job(self._cipher, row.id, row.payload).sequences
+                if any(self._goes(found, case) for part in sequences_ for case in part.cases):
+                    found.jobs.add(row.id)
+            if len(rows) < JOBS_READ_MAX:
+                return
+            after = rows[-1].id
+
+    def _drop_jobs(self, numbers: Collection[int]) -> None:
+        for part in _parts(sorted(numbers)):
+            with self._database.writing() as connection:
+                drop_jobs(connection, self._cipher, part, reason=PURGED)
 
     def _find_findings(self, found: _Found, *, strict: bool) -> None:
         with self._database.reading() as connection:

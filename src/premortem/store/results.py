@@ -55,11 +55,12 @@ class Results:
                     select(func.count()).select_from(results).where(results.c.run_id == run_id)
                 ).scalar_one()
                 part = part[: max(0, RESULTS_FULL_MAX - held)]
-                self._save_part(current, run_id, part)
+                self.put(current, run_id, part)
             saved += len(part)
         return saved
 
-    def _save_part(self, current: Batch, run_id: str, part: list[Result]) -> None:
+    def put(self, current: Batch, run_id: str, part: list[Result]) -> None:
+        """Keep PART as a part of CURRENT; the caller sees to RESULTS_FULL_MAX."""
         numbers = put_cases(current, [result.case for result in part])
         bodies = [body for result in part for body in _bodies(result) if _apart(body)]
         apart = iter(current.pieces(bodies, kind=BODY))

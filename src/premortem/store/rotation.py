@@ -36,13 +36,24 @@ from premortem.store.keys import (
     wrap,
 )
 from premortem.store.path_pages import place_of_paths
+from premortem.store.queue_rows import (
+    place_of_counts,
+    place_of_job,
+    place_of_reason,
+    place_of_run,
+)
 from premortem.store.store import opened_database
 from premortem.store.tables import (
     blocks,
+    controllers,
+    counts,
+    dead_jobs,
     facets,
     findings,
     ignored,
+    job_payloads,
     keyring,
+    live_runs,
     path_pages,
     profiles,
     runs,
@@ -65,6 +76,10 @@ SEALED: Mapping[Table, Place] = {
     findings: lambda row: f"finding {row.id} of {row.run_id}",
     ignored: lambda row: f"ignored {row.finding_id}",
     scenarios: lambda row: f"scenario {row.id}",
+    live_runs: lambda row: place_of_run(row.id),
+    job_payloads: lambda row: place_of_job(row.id),
+    dead_jobs: lambda row: place_of_reason(row.id),
+    counts: lambda row: place_of_counts(row.id),
 }
 """Every table with a payload, and what binds one to its place."""
 
@@ -105,6 +120,9 @@ def rotate_key(
         if data:
             if not resumed:
                 key = _new_data_key(database, key, now=clock())
+                with database.writing() as connection:
+                    # What controllers told each other is told again in a moment.
+                    connection.execute(delete(controllers))
             done = _reencrypt(database, Cipher(key, path=database.name), progress)
             _forget_old(database, key)
         database.flush()

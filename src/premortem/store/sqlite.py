@@ -47,6 +47,7 @@ class SqliteDatabase(Database):
     """Connections to one SQLite file."""
 
     def __init__(self, path: Path, *, lock_wait_s: float) -> None:
+        super().__init__()
         self.path = path
         self.name = str(path)
         self.lock_wait_s = lock_wait_s
@@ -64,6 +65,9 @@ class SqliteDatabase(Database):
         return self.engine
 
     def _writers(self) -> Engine:
+        return self._writer
+
+    def _sharers(self) -> Engine:
         return self._writer
 
     def bytes(self) -> int:

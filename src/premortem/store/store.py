@@ -36,6 +36,7 @@ from premortem.store.query import (
     TrafficFilter,
     TrafficRow,
 )
+from premortem.store.queue import Queue
 from premortem.store.records import LATEST, Records
 from premortem.store.results import RESULTS_FULL_MAX, Results
 from premortem.store.sqlite import SqliteDatabase
@@ -139,6 +140,7 @@ class Store:
         self._cases = Cases(database, self._cipher, reader, clock)
         self._results = Results(database, self._cipher, reader)
         self._records = Records(database, self._cipher)
+        self._queue = Queue(database, self._cipher, self._results)
         self._purging = Purging(database, self._cipher, reader, self._traffic)
 
     def __enter__(self) -> Self:
@@ -214,6 +216,10 @@ class Store:
         """Those of IDS that are there, in the order of IDS; all in memory."""
         return self._traffic.by_id(ids)
 
+    def times(self, limit: int) -> list[float]:
+        """Starts of the latest LIMIT exchanges, ascending, in seconds since the epoch."""
+        return self._traffic.times(limit)
+
     def traffic(
         self, where: TrafficFilter = EVERYTHING, limit: int = ROWS_LISTED, offset: int = 0
     ) -> list[TrafficRow]:
@@ -276,6 +282,10 @@ class Store:
         """
         return self._cases.ending_in(case_id)
 
+    def sequence(self, batch_id: str, sequence_id: str) -> Sequence | None:
+        """A saved sequence of a batch; None: it is not there."""
+        return self._cases.sequence(batch_id, sequence_id)
+
     def save_rejections(self, rejections: Iterable[Rejection]) -> None:
         """Keep what failed validation; the newest 10,000 of all are kept."""
         self._cases.save_rejections(rejections)
@@ -314,6 +324,11 @@ class Store:
     ) -> list[Result]:
         """Stored results in the order they came; FAILED: only those with, or without, verdicts."""
         return self._results.of_run(self._records.run_id(run_id), limit=limit, failed=failed)
+
+    @property
+    def queue(self) -> Queue:
+        """Runs in progress: their slices, jobs and counts."""
+        return self._queue
 
     # Findings
 

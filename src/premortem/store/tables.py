@@ -7,6 +7,11 @@ equal method, host, role, status and shape of path, `first_value` and `last_valu
 value in a path. What those are, the file does not tell. Paths lie once more, encrypted, in
 `path_pages`. Numbers are handed out by the one writer, so no backend's sequences are needed; that
 writer keeps the references, and `integrity` checks them.
+
+Of a run that goes on, its slices and jobs stand in the clear: numbers, times and who holds them.
+What a job sends (`job_payloads`, gone once it is done), why one is dead (`dead_jobs`) and what was
+counted (`counts`) are encrypted. Their numbers are made of the run's and a second one (see
+`queue_rows`), so several controllers can write them at the same time.
 """
 
 from __future__ import annotations
@@ -247,3 +252,69 @@ scenarios = Table(
     Column("at", Double, nullable=False),
     Column("payload", LargeBinary, nullable=False),
 )
+
+live_runs = Table(
+    "live_runs",
+    metadata,
+    _key("seq"),
+    Column("id", Text, nullable=False, unique=True),
+    Column("status", Kind, nullable=False),
+    Column("results", Integer, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+)
+
+controllers = Table(
+    "controllers",
+    metadata,
+    Column("run", Number, primary_key=True, autoincrement=False),
+    Column("name", Text, primary_key=True),
+    Column("seen_at", Double, nullable=False),
+    Column("standing", LargeBinary, nullable=False),
+)
+
+slices = Table(
+    "slices",
+    metadata,
+    _key("id"),
+    Column("run", Number, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("first", Number, nullable=False),
+    Column("cases", Integer, nullable=False),
+    Column("start_s", Double, nullable=False),
+    Column("end_s", Double, nullable=False),
+    Column("status", Name, nullable=False),
+    Column("controller", Text, nullable=False),
+    Column("lease_until", Double, nullable=False),
+    Index("slices_of_run", "run", "status", "number"),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    _key("id"),
+    Column("run", Number, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("first", Number, nullable=False),
+    Column("cases", Integer, nullable=False),
+    Column("start_s", Double, nullable=False),
+    Column("end_s", Double, nullable=False),
+    Column("payload_bytes", Number, nullable=False),
+    Column("status", Kind, nullable=False),
+    Column("worker", Text, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("lease_until", Double, nullable=False),
+    Column("batches", Integer, nullable=False),
+    Column("ended", LargeBinary, nullable=False),
+    Column("skipped", LargeBinary, nullable=False),
+    Column("ended_count", Integer, nullable=False),
+    Index("jobs_of_run", "run", "status", "start_s"),
+)
+
+job_payloads = Table(
+    "job_payloads", metadata, _key("id"), Column("payload", LargeBinary, nullable=False)
+)
+
+dead_jobs = Table("dead_jobs", metadata, _key("id"), Column("payload", LargeBinary, nullable=False))
+
+counts = Table("counts", metadata, _key("id"), Column("payload", LargeBinary, nullable=False))
