@@ -9,7 +9,10 @@ from typing import Literal
 from msgspec import Struct, field
 
 from premortem.domain.context import Context
+from premortem.domain.limit import Knee
+from premortem.domain.load import Hold, Load, Scale, StopRule
 from premortem.domain.places import Place
+from premortem.domain.schedule import schedule_of
 from premortem.domain.traffic import Request, Response
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
@@ -20,7 +23,7 @@ IDEMPOTENT_METHODS = SAFE_METHODS | {"PUT", "DELETE"}
 SourceName = Literal["replay", "sample", "schema", "llm", "mutate", "scenario"]
 
 
-class Origin(Struct, frozen=True, kw_only=True):
+class Origin(Struct, frozen=True, kw_only=True, gc=False):
     """Where a case comes from."""
 
     source: SourceName
@@ -36,7 +39,7 @@ class Origin(Struct, frozen=True, kw_only=True):
     profile_version: str = ""
 
 
-class Intent(Struct, frozen=True, kw_only=True):
+class Intent(Struct, frozen=True, kw_only=True, gc=False):
     """What a case is meant to be.
 
     `realistic`: like production, valid as far as profile and specification tell.
@@ -53,7 +56,7 @@ class Intent(Struct, frozen=True, kw_only=True):
     """The constraint is declared by the specification, not only learned from traffic."""
 
 
-class Binding(Struct, frozen=True, kw_only=True):
+class Binding(Struct, frozen=True, kw_only=True, gc=False):
     """A value of an earlier answer in the same sequence that goes into this request."""
 
     step: int
@@ -66,7 +69,7 @@ class Binding(Struct, frozen=True, kw_only=True):
     """The recorded value's text: the part of the place's text that the live value replaces."""
 
 
-class Case(Struct, frozen=True, kw_only=True):
+class Case(Struct, frozen=True, kw_only=True, gc=False):
     """One request we mean to send, and why it exists."""
 
     request: Request
@@ -89,7 +92,7 @@ class Case(Struct, frozen=True, kw_only=True):
         return sha256(self.role.encode() + b"\0" + self.request.canonical_bytes()).hexdigest()[:16]
 
 
-class Sequence(Struct, frozen=True, kw_only=True):
+class Sequence(Struct, frozen=True, kw_only=True, gc=False):
     """Cases sent one after the other; later ones may use values of earlier answers."""
 
     cases: tuple[Case, ...]
@@ -139,12 +142,36 @@ class Plan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     timeout_s: float = 10.0
     safe_methods_only: bool = False
     checks_off: tuple[str, ...] = ()
+    load: Load = Load()
+    """How the rate goes over the plan; `constant`, at `rate_per_second`, unless it says more."""
+    connections: int = 0
+    """So many connections, each sending its next request when the answer before is there; the
+    rate is then the most that they make together. 0: the rate decides."""
+    users_per_role: int = 1
+    """Sessions of each role, each with tokens and cookies of its own."""
+    thresholds: tuple[str, ...] = ()
+    """What must hold of the whole run for it to pass: `p99_ms < 250`, `error_ratio < 0.01`."""
+    stop: tuple[StopRule, ...] = ()
+    """When the run ends by itself."""
+    hold: Hold = Hold()
+    scale: Scale = Scale()
+    require_metrics: bool = False
+    """Losing sight of the target's metrics ends the run."""
+    keep_all: bool = False
+    """Keep every result in full, up to the store's limit for one run; else those that failed,
+    the first ones of each kind, and a sample."""
+    resend_unsafe: bool = False
+    """Send again what may have reached the target already, though a second time may do harm."""
 
     @property
     def planned(self) -> int:
-        """Requests this plan sends: rate x duration, or `requests_max` if that is less."""
-        by_rate = round(self.rate_per_second * self.duration_s)
-        return min(by_rate, self.requests_max) if self.requests_max else by_rate
+        """Requests this plan sends: its schedule's, or `requests_max` if that is less.
+
+        With `connections` and for `find_limit` the most that it may send; for a `timeline`
+        `requests_max`, which `schedule.counted` sets. Raises ValueError for a load that means
+        nothing.
+        """
+        return self.requests_max if self.load.shape == "timeline" else schedule_of(self).total
 
     @property
     def dynamic_share(self) -> float:
@@ -250,6 +277,16 @@ class Ignored(Struct, frozen=True, kw_only=True):
     at: float = 0.0
 
 
+class Threshold(Struct, frozen=True, kw_only=True):
+    """What had to hold of a run, and what was measured."""
+
+    text: str
+    """`p99_ms < 250`."""
+    value: float | None
+    """None: nothing was measured, so it does not hold."""
+    held: bool
+
+
 class RunSummary(Struct, frozen=True, kw_only=True):
     """A run as a whole. planned = answered + faulted + unknown + left."""
 
@@ -283,6 +320,23 @@ class RunSummary(Struct, frozen=True, kw_only=True):
     """`p50`, `p90`, `p99`, `max`, from the intended send time."""
     lag_ms_p99: float = 0.0
     findings: tuple[str, ...] = ()
+    judged: tuple[Threshold, ...] = ()
+    """The plan's thresholds with what was measured."""
+    knee: Knee | None = None
+    """Of a search for the limit."""
+    dead: Mapping[str, str] = {}
+    """Jobs that were given up -> why; their cases are among `left`."""
+    workers: int = 1
+    """The most that there were at once."""
+    worker_cpu_s: float = 0.0
+    """User and system time of all workers."""
+    resumed: int = 0
+    """How often it was gone on with after it was broken off."""
+
+    @property
+    def passed(self) -> bool:
+        """No threshold was broken."""
+        return all(threshold.held for threshold in self.judged)
 
 
 def share(text: str) -> float:

@@ -46,6 +46,15 @@ class Arranged(Struct, frozen=True, kw_only=True):
         return "; ".join(parts)
 
 
+class Share(Struct, frozen=True, kw_only=True):
+    """The part of a plan that is made at a time."""
+
+    planned: int
+    planned_dynamic: int
+    behind: int = 0
+    """Cases of production that the parts before replay, about: this one goes on there."""
+
+
 Again = Callable[[Sequence, int], Sequence]
 """A flow for its next cycle (1, 2, ...): under names of its own where a client chooses them."""
 
@@ -56,13 +65,15 @@ def arrange(
     dynamic: Many[Sequence],
     *,
     again: Again = lambda flow, _cycle: flow,
+    share: Share | None = None,
 ) -> Arranged:
-    """The run that PLAN describes, from recorded flows and generated sequences.
+    """The run that PLAN describes, or a SHARE of it, from recorded flows and generated sequences.
 
     PRODUCTION: replay sequences, run through from the first, again and again, as often as needed.
     DYNAMIC: cases with `setup` set, then generated ones; taken from the first. Generated cases
-    number `plan.planned_dynamic` or fewer; setups count as production; replay fills the rest.
+    number `planned_dynamic` or fewer; setups count as production; replay fills the rest.
     """
+    share = share or Share(planned=plan.planned, planned_dynamic=plan.planned_dynamic)
     if plan.safe_methods_only:
         production = [s for s in map(safe_part, production) if s.cases]
         dynamic = [s for s in map(safe_part, dynamic) if s.cases]
@@ -76,17 +87,17 @@ def arrange(
         dynamic = [s for s in (part(s, allowed) for s in dynamic) if s.cases]
     if plan.operations:
         production = [s for s in (_wanted(s, plan.operations) for s in production) if s.cases]
-    planned = plan.planned
-    generated, dropped = _generated(dynamic, finals=plan.planned_dynamic, room=planned)
+    planned = share.planned
+    generated, dropped = _generated(dynamic, finals=share.planned_dynamic, room=planned)
     finals = sum(_finals(sequence) for sequence in generated)
     setup = sum(len(sequence.cases) for sequence in generated) - finals
-    replayed = _cycled(production, planned - finals - setup, again)
+    replayed = _cycled(production, planned - finals - setup, again, share.behind)
     replay = sum(len(sequence.cases) for sequence in replayed)
     recorded = sum(len(sequence.cases) for sequence in production)
     return Arranged(
         sequences=_interleaved(replayed, generated),
         planned=planned,
-        planned_dynamic=plan.planned_dynamic,
+        planned_dynamic=share.planned_dynamic,
         dynamic=finals,
         setup=setup,
         replay=replay,
@@ -161,13 +172,21 @@ def _index_of_final(sequence: Sequence, number: int) -> int:
     return [i for i, case in enumerate(sequence.cases) if not case.setup][number - 1]
 
 
-def _cycled(production: Many[Sequence], count: int, again: Again) -> list[Sequence]:
-    """COUNT cases of PRODUCTION, from the first again when it ends; the last one cut to fit."""
+def _cycled(production: Many[Sequence], count: int, again: Again, behind: int) -> list[Sequence]:
+    """COUNT cases of PRODUCTION, from the first again when it ends; the last one cut to fit.
+
+    BEHIND: cases that other shares replay before these; with any, no flow goes out as recorded.
+    """
     taken: list[Sequence] = []
     flows = [sequence for sequence in production if sequence.cases]
-    cycle = 0
+    recorded = sum(len(flow.cases) for flow in flows)
+    skipped = behind % recorded if recorded else 0
+    cycle = 1 + behind // recorded if behind and recorded else 0
     while count > 0 and flows:
         for flow in flows:
+            if skipped > 0:
+                skipped -= len(flow.cases)
+                continue
             sequence = again(flow, cycle) if cycle else flow
             if len(sequence.cases) > count:
                 sequence = sequence.upto(count - 1)
