@@ -65,6 +65,8 @@ def test_every_module_is_used_by_another_one_or_by_the_user():
         "premortem.cli.app",  # the console script
         "premortem.agent.adapters.behave",  # imported by a user's steps
         "premortem.__main__",
+        "premortem.pipeline.assistant",  # a process of its own, as the next one
+        "premortem.run.worker_process",
     }
     assert not sorted(set(modules) - used - entry_points)
 

@@ -39,7 +39,7 @@ from premortem.config import Config, load
 from premortem.domain.run import Plan, Result
 from premortem.domain.traffic import OperationProfile
 from premortem.models import find_cached
-from premortem.run import ResultBatch
+from premortem.run import Gathered
 from premortem.store import Store, open_store
 from tests.services import KINTO_CONFIG, PASSWORDS, free_port, kinto, ledger, phoenix
 from tests.shared import ROOT, shared
@@ -132,11 +132,11 @@ def sent(config: Config, store: Store, plan: Plan) -> list[Result]:
     """What became of PLAN's cases; findings are not reproduced."""
     names = [operation.id for operation in store.profile().operations]
     outside = tuple(name for name in names if any(word in name for word in OUTSIDE))
-    plan = replace(plan, exclude_operations=outside)
+    plan = replace(plan, exclude_operations=outside, keep_all=True)
     prepared = pipeline.prepare(plan, config=config, store=store)
     results: list[Result] = []
     for event in pipeline.execute(prepared, config=config, store=store, stop=threading.Event()):
-        if isinstance(event, ResultBatch):
+        if isinstance(event, Gathered):
             results += event.results
         elif isinstance(event, pipeline.Reproducing):
             break

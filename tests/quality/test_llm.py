@@ -37,7 +37,7 @@ from premortem.models.budget import Budget
 from premortem.models.grammar import grammar_of
 from premortem.models.llamacpp import LlamaCpp, available
 from premortem.models.openai import OpenAICompatible
-from premortem.run import ResultBatch
+from premortem.run import Gathered
 from premortem.validate import Validator
 from tests.pipeline.conftest import Project, project  # noqa: F401 - a fixture
 from tests.shared import shared
@@ -250,6 +250,7 @@ def test_live_on_the_ledger(model, request):
     )
     plan = Plan(
         requests_max=20 * LIVE,
+        keep_all=True,
         dynamic=f"{100 * 2 * LIVE / (20 * LIVE):.0f}%",
         sources={"llm": 40, "sample": 40, "mutate": 20},
     )
@@ -260,7 +261,7 @@ def test_live_on_the_ledger(model, request):
         )
     table: dict[str, Counter[str]] = {}
     for event in events:
-        for result in event.results if isinstance(event, ResultBatch) else ():
+        for result in event.results if isinstance(event, Gathered) else ():
             if result.case.setup or result.case.origin.source == "replay":
                 continue
             origin, response = result.case.origin, result.sent.response

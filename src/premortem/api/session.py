@@ -25,7 +25,7 @@ from premortem.pipeline import (
     require,
     single_cases,
 )
-from premortem.run.runner import refuse_unsafe
+from premortem.run.safety import refuse_unsafe
 from premortem.send.line import Line, open_line
 
 
@@ -108,7 +108,7 @@ class Session:
         if self._line is None:
             self._line = self._opened()
         require(self._config, (case.role for case in sequence.cases))
-        refuse_unsafe((sequence,), self._line)
+        refuse_unsafe((sequence,), self._config.target)
         return self._line.send_sequence(sequence)
 
     def _opened(self) -> Line:

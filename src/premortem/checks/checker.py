@@ -13,6 +13,7 @@ from premortem.checks import (
     undeclared_status,
 )
 from premortem.checks.check import Check, Known
+from premortem.checks.quick import Quick
 from premortem.checks.shapes import Shapes
 from premortem.domain.run import Case, Sent, Verdict
 from premortem.domain.traffic import Profile
@@ -57,6 +58,14 @@ class Checker:
             for operation in profile.operations
         }
         self._unknown = Known(operation=None, shapes=self._shapes, answers={})
+        self.quick = Quick(
+            {check.name for check in self.checks},
+            all_known=all(check in CHECKS for check in self.checks),
+            known=self._known,
+            unknown=self._unknown,
+        ).passes
+        """Whether `check` certainly gives no verdict on an answer to a case, at a fraction of its
+        cost: (Case, Response) -> bool. False says nothing."""
 
     @property
     def unusable(self) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from premortem.checks.check import Check, Known, Severity, succeeded
+from premortem.checks.check import Check, Known, Severity
 from premortem.checks.shapes import Broken
 from premortem.domain.bodies import is_json
 from premortem.domain.run import Case, Sent, Verdict
@@ -35,12 +35,12 @@ def judge(case: Case, sent: Sent, known: Known) -> Iterator[Verdict]:
     response = sent.response
     if response is None or not response.body or sent.request.method == "HEAD":
         return
-    if response.status in _BODILESS or response.status >= 500:
+    if not is_judged(response.status):
         return
     if len(response.body) > BODY_BYTES_MAX:
         return
     answer = known.answer(response.status)
-    if answer is None or not answer.schema or not _counts(answer, response):
+    if answer is None or not answer.schema or not counts(answer, response.status):
         return
     body = _read(response)
     if body is _WRONG:
@@ -54,10 +54,16 @@ def judge(case: Case, sent: Sent, known: Known) -> Iterator[Verdict]:
         yield _verdict(broken, case, answer, response.status)
 
 
-def _counts(answer: Answer, response: Response) -> bool:
+def is_judged(status: int) -> bool:
+    """Whether an answer with STATUS has a body that somebody promised."""
+    return status not in _BODILESS and status < 500
+
+
+def counts(answer: Answer, status: int) -> bool:
+    """Whether what is known as ANSWER is held against an answer with STATUS."""
     if answer.source == "spec":
         return True
-    return succeeded(response) and answer.count >= LEARNED_SEEN_MIN
+    return 200 <= status < 300 and answer.count >= LEARNED_SEEN_MIN
 
 
 def _telling(broken: list[Broken], answer: Answer) -> list[Broken]:

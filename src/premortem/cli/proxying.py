@@ -16,8 +16,8 @@ from rich.text import Text
 
 from premortem.cli.context import COMMON, EXIT_CLEAN, Common, err, print_json, say, warn
 from premortem.cli.data import LEARN
+from premortem.cli.load_options import seconds
 from premortem.cli.progress import bytes_progress
-from premortem.cli.testing import seconds
 from premortem.config import Config
 from premortem.errors import ConfigError
 from premortem.pipeline.recording import (

@@ -136,6 +136,7 @@ def report(
     *,
     html: Path | None = None,
     junit: Path | None = None,
+    hdr: Path | None = None,
     run_id: RunId = "latest",
     common: Common = COMMON,
 ) -> int:
@@ -151,11 +152,16 @@ def report(
         Write an HTML page to this file.
     junit
         Write JUnit XML to this file.
+    hdr
+        Write latencies by second and operation to this file, as a HdrHistogram log.
     run_id
         The run to report.
     """
     with common.opened() as (_, store):
         summary, written = pipeline.report(store, run_id=run_id, html=html, junit=junit)
+        if hdr is not None:
+            pipeline.write_hdr(store, summary.id, hdr)
+            written = (*written, str(hdr))
         quiet = active(store.ignored(), date.today())
         listed = [f for f in store.findings(summary.id) if f.id not in quiet]
     if common.json:

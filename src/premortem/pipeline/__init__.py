@@ -6,10 +6,19 @@ from premortem.pipeline.capture import Captured, capture
 from premortem.pipeline.doctor import Diagnosis, examine
 from premortem.pipeline.generate import Generated, produce, recorded, single_cases
 from premortem.pipeline.learn import compare, find_profile, learn, merge
+from premortem.pipeline.looking import compare_stored, going_run, write_hdr
 from premortem.pipeline.naming import known_operation
 from premortem.pipeline.report import replay_finding, replay_findings, report
 from premortem.pipeline.roles import require
-from premortem.pipeline.run import Prepared, Reported, Reproducing, execute, prepare
+from premortem.pipeline.run import (
+    Prepared,
+    Reported,
+    Reproducing,
+    execute,
+    prepare,
+    prepare_resumed,
+)
+from premortem.pipeline.timing import scheduled
 
 __all__ = [
     "Asked",
@@ -25,19 +34,24 @@ __all__ = [
     "ask",
     "capture",
     "compare",
+    "compare_stored",
     "credential_tokens",
     "examine",
     "execute",
     "find_profile",
+    "going_run",
     "known_operation",
     "learn",
     "merge",
     "prepare",
+    "prepare_resumed",
     "produce",
     "recorded",
     "replay_finding",
     "replay_findings",
     "report",
     "require",
+    "scheduled",
     "single_cases",
+    "write_hdr",
 ]

@@ -15,49 +15,65 @@ from premortem.analyse import Candidate, active, curl_line, finding_of, group
 from premortem.capture import Redactor
 from premortem.checks import Checker
 from premortem.config import Config
-from premortem.domain.run import Case, Finding, Plan, Result, RunSummary, Sent, Sequence
+from premortem.domain.live import LiveRun
+from premortem.domain.run import Finding, Plan, Result, RunSummary, Sequence
 from premortem.domain.traffic import Profile
-from premortem.errors import ConfigError, TargetError
-from premortem.generate import first_cycle, isolated, once_places, replay, unique_places
+from premortem.errors import TargetError
 from premortem.generate.llm_batch import Progress
-from premortem.pipeline.accounts import (
-    account_cases,
-    account_changes,
-    credential_tokens,
-    fresh_state,
-)
-from premortem.pipeline.generate import produce, recorded
+from premortem.pipeline.accounts import fresh_state
+from premortem.pipeline.assembling import Conducted, conducted, resumed
+from premortem.pipeline.assistants import Assistants
+from premortem.pipeline.conducting import conduct, executor_for, run_batch
 from premortem.pipeline.modelling import quiet
 from premortem.pipeline.roles import require
-from premortem.plan import Arranged, arrange
-from premortem.run import Event, ResultBatch, RunEnded, RunStarted, reproduce, run_plan
-from premortem.run.runner import refuse_unsafe
+from premortem.pipeline.secrets import clean_result, without_secrets
+from premortem.pipeline.supplying import Supply
+from premortem.pipeline.timing import scheduled
+from premortem.plan import Arranged, Share, arrange
+from premortem.run.happenings import Event, Gathered, RunEnded
+from premortem.run.reproduce import reproduce
+from premortem.run.safety import refuse_unsafe
 from premortem.send.line import Line, open_line
 from premortem.store import Store
 
 FINDINGS_REPRODUCED_MAX = 200
 """Distinct findings a run reproduces; a target this broken is not helped by more."""
 REPRODUCTION_TRIES = 2
-PASSING_STORED_MAX = 2_000
-"""Results without a verdict that are kept in full, of one run; the rest is counted."""
 SUSPICIOUS_MAX = 20_000
 """Failed results held to be grouped; more of the same adds nothing."""
 
 
 class Prepared(Struct, frozen=True, kw_only=True):
-    """Everything a plan needs, before the first byte is sent."""
+    """A plan whose first part is made, before the first byte is sent."""
 
     plan: Plan
-    profile: Profile
+    run: Conducted
+    supply: Supply
     checker: Checker
     arranged: Arranged
-    rejected: int
-    accounts: tuple[Case, ...]
-    """Sent first, and after every reset; not counted among the planned."""
-    left_out: int
-    """Recorded requests not replayed: they change accounts that roles sign in with."""
-    notes: tuple[str, ...] = ()
-    """See `Generated.notes`."""
+    """Its first part: all of it, unless it has more than SLICE_CASES_MAX requests."""
+    resume: bool = False
+    """Go on with a run that was broken off: the target is left in the state that it is in."""
+
+    @property
+    def profile(self) -> Profile:
+        """What the cases are made from."""
+        return self.supply.profile
+
+    @property
+    def rejected(self) -> int:
+        """Cases that failed validation so far."""
+        return self.supply.rejected
+
+    @property
+    def left_out(self) -> int:
+        """Recorded requests not replayed: they change accounts that roles sign in with."""
+        return self.supply.left_out
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """See `Generated.notes`."""
+        return self.supply.notes
 
 
 class Reproducing(Struct, frozen=True, kw_only=True):
@@ -87,62 +103,41 @@ def prepare(
     clock: Callable[[], float] = time.time,
     progress: Progress = quiet,
 ) -> Prepared:
-    """Generate and arrange what PLAN asks for. Sends nothing.
+    """Generate and arrange the first part of what PLAN asks for. Sends nothing.
 
     CLOCK: seconds since the epoch, for date windows that are relative to now. PROGRESS: see
     `produce`. Raises NothingLearned without a profile, ConfigError without a target and for
     context parameters that are unknown or contradict, ModelError for a model that is needed and
     cannot be asked.
     """
-    if not config.target.base_url:
-        raise ConfigError("no target is named; set `base_url` under [target] in premortem.toml")
-    profile = store.profile(plan.profile)
-    checker = Checker(profile, off=plan.checks_off)
-    exchanges = recorded(store, profile)
-    made = produce(
-        profile,
-        exchanges,
-        config=config,
-        count=plan.planned_dynamic,
-        weights=plan.sources,
-        operations=plan.operations,
-        seed=plan.seed,
-        safe_only=plan.safe_methods_only,
-        context=plan.context,
-        now=(began := clock()),
-        credentials=credential_tokens(config, store.redaction_key),
-        progress=progress,
-    )
-    store.save_rejections(made.rejections)
-    accounts = account_cases(profile, exchanges, config=config, redaction_key=store.redaction_key)
-    identities = config.identities | credential_tokens(config, store.redaction_key)
-    made_already = {parent for case in accounts for parent in case.origin.parents}
-    changing = account_changes(exchanges, identities) - made_already
-    rest = {id_: e for id_, e in exchanges.items() if id_ not in made_already | changing}
+    plan, schedule = scheduled(plan, store)
+    supply = Supply(plan, config=config, store=store, clock=clock, progress=progress)
+    checker = Checker(supply.profile, off=plan.checks_off)
+    run = conducted(plan, schedule, config=config, now=clock())
+    arranged = supply.part(next(iter(run.parts())))
+    return Prepared(plan=plan, run=run, supply=supply, checker=checker, arranged=arranged)
 
-    unique, once = unique_places(profile, exchanges), once_places(profile, exchanges)
-    now = f"{began:.3f}"
 
-    def apart(sequence: Sequence, number: int, kind: str = "cycle") -> Sequence:
-        salt = f"{plan.seed} {kind} {number}"
-        keep = identities
-        return isolated(sequence, salt=salt, keep=keep, unique=unique, once=once, run=now)
+def prepare_resumed(
+    live: LiveRun,
+    *,
+    config: Config,
+    store: Store,
+    clock: Callable[[], float] = time.time,
+    progress: Progress = quiet,
+) -> Prepared:
+    """What is left of a run that was broken off, with the profile that it began with.
 
-    arranged = arrange(
-        plan,
-        first_cycle(list(replay(profile, rest)), salt=now),
-        [apart(sequence, i, "generated") for i, sequence in enumerate(made.sequences)],
-        again=apart,
-    )
+    Raises as `prepare` does.
+    """
+    plan = msgspec.structs.replace(live.plan, profile=live.profile_version)
+    plan, schedule = scheduled(plan, store)
+    supply = Supply(plan, config=config, store=store, clock=clock, progress=progress)
+    checker = Checker(supply.profile, off=plan.checks_off)
+    run = resumed(msgspec.structs.replace(live, plan=plan), schedule, config=config)
+    nothing = arrange(plan, [], [], share=Share(planned=0, planned_dynamic=0))
     return Prepared(
-        plan=plan,
-        profile=profile,
-        checker=checker,
-        arranged=arranged,
-        rejected=len(made.rejections),
-        accounts=accounts,
-        left_out=len(changing),
-        notes=made.notes,
+        plan=plan, run=run, supply=supply, checker=checker, arranged=nothing, resume=True
     )
 
 
@@ -156,57 +151,85 @@ def execute(
     early: the rest stays unconfirmed. Raises UnsafeTarget, and ConfigError for a role whose
     variables are not set, before anything is sent; TargetDown when nobody answers.
     """
-    plan, checker = prepared.plan, prepared.checker
+    plan, supply = prepared.plan, prepared.supply
     sequences = prepared.arranged.sequences
-    require(config, (case.role for sequence in sequences for case in sequence.cases))
+    roles = {case.role for sequence in sequences for case in sequence.cases}
+    require(config, roles)
     with open_line(
         config,
         connections_max=plan.in_flight_max,
         timeout_s=plan.timeout_s,
         redaction_key=store.redaction_key,
     ) as line:
-        refuse_unsafe(sequences, line)
+        refuse_unsafe(sequences, config.target)
         line.wait_ready()
-        fresh = fresh_state(line, prepared.accounts)
-        fresh()
+        line.wait(line.client.sign_in(sorted(roles)))
+        fresh = fresh_state(line, supply.accounts)
+        if not prepared.resume:
+            fresh()
+        collected = _Collected(supply)
         redactor = Redactor(store.redaction_key, config.redact)
-        collected = _Collected(store, redactor)
-        for event in run_plan(
-            prepared.arranged,
-            plan,
-            line=line,
-            checker=checker.check,
+        for event in conduct(
+            prepared.run,
+            supply,
+            config=config,
+            store=store,
+            executor=executor_for(prepared.run, config),
             stop=stop,
-            profile_version=prepared.profile.version,
+            clean=partial(clean_result, redactor),
+            resume=prepared.resume,
+            assistants=_assistants(plan, config),
         ):
             collected.take(event)
             if not isinstance(event, RunEnded):
                 yield event
         store.save_run(collected.summary)
-        candidates = group(
-            collected.suspicious,
-            sequences=sequences,
-            ignored=active(store.ignored(), date.today()),
-        )[:FINDINGS_REPRODUCED_MAX]
-        findings: list[Finding] = []
-        unconfirmed: list[Finding] = []
-        trouble = ""
-        for index, candidate in enumerate(candidates):
-            again = partial(_reproduced, candidate, line, fresh, checker, collected.summary, config)
-            if trouble or stop.is_set():
-                unconfirmed.append(again(tries=0))
-                continue
-            yield Reproducing(done=index, total=len(candidates), title=candidate.title)
-            try:
-                finding = again(tries=REPRODUCTION_TRIES)
-            except (TargetError, KeyboardInterrupt) as error:
-                trouble = str(error) or "stopped by the user"
-                finding = again(tries=0)
-            if finding.reproduced:
-                sent = without_secrets(finding.sent, redactor)
-                finding = msgspec.structs.replace(finding, sent=sent)
-                store.save_findings([finding])
-            (findings if finding.reproduced else unconfirmed).append(finding)
+        if plan.scale.controllers_max > 1:
+            collected.add_stored(store)
+        yield from _reproduce_all(prepared, collected, line, fresh, config, store, stop)
+
+
+def _assistants(plan: Plan, config: Config) -> Assistants | None:
+    several = plan.scale.controllers_max
+    return Assistants(config, several - 1) if several > 1 else None
+
+
+def _reproduce_all(
+    prepared: Prepared,
+    collected: _Collected,
+    line: Line,
+    fresh: Callable[[], None],
+    config: Config,
+    store: Store,
+    stop: threading.Event,
+) -> Iterator[Reproducing | Reported]:
+    redactor = Redactor(store.redaction_key, config.redact)
+    candidates = group(
+        collected.suspicious,
+        sequences=collected.sequences.values(),
+        ignored=active(store.ignored(), date.today()),
+    )[:FINDINGS_REPRODUCED_MAX]
+    findings: list[Finding] = []
+    unconfirmed: list[Finding] = []
+    trouble = ""
+    for index, candidate in enumerate(candidates):
+        again = partial(
+            _reproduced, candidate, line, fresh, prepared.checker, collected.summary, config
+        )
+        if trouble or stop.is_set():
+            unconfirmed.append(again(tries=0))
+            continue
+        yield Reproducing(done=index, total=len(candidates), title=candidate.title)
+        try:
+            finding = again(tries=REPRODUCTION_TRIES)
+        except (TargetError, KeyboardInterrupt) as error:
+            trouble = str(error) or "stopped by the user"
+            finding = again(tries=0)
+        if finding.reproduced:
+            sent = without_secrets(finding.sent, redactor)
+            finding = msgspec.structs.replace(finding, sent=sent)
+            store.save_findings([finding])
+        (findings if finding.reproduced else unconfirmed).append(finding)
     summary = msgspec.structs.replace(collected.summary, findings=tuple(f.id for f in findings))
     store.save_run(summary)
     yield Reported(
@@ -217,39 +240,36 @@ def execute(
     )
 
 
-def without_secrets(sent: Sent, redactor: Redactor) -> Sent:
-    """SENT as it may be stored: an answer to a login holds a live token."""
-    response = redactor.response(sent.response) if sent.response is not None else None
-    return msgspec.structs.replace(sent, request=redactor.request(sent.request), response=response)
-
-
 class _Collected:
-    """Stores results as they come and keeps the suspicious ones for grouping."""
+    """Keeps the suspicious results for grouping, with the sequences they belong to."""
 
-    def __init__(self, store: Store, redactor: Redactor) -> None:
-        self._store = store
-        self._redactor = redactor
-        self._passing = 0
-        self.run_id = ""
+    def __init__(self, supply: Supply) -> None:
+        self._supply = supply
         self.suspicious: list[Result] = []
+        self.sequences: dict[str, Sequence] = {}
         self.summary: RunSummary
 
     def take(self, event: Event) -> None:
-        if isinstance(event, RunStarted):
-            self.run_id = event.run_id
-        elif isinstance(event, RunEnded):
+        if isinstance(event, RunEnded):
             self.summary = event.summary
-        elif isinstance(event, ResultBatch):
+        elif isinstance(event, Gathered):
             failed = [result for result in event.results if result.verdicts]
-            passed = [result for result in event.results if not result.verdicts]
-            passed = passed[: PASSING_STORED_MAX - self._passing]
-            self._passing += len(passed)
-            self.suspicious += failed[: SUSPICIOUS_MAX - len(self.suspicious)]
-            kept = [
-                msgspec.structs.replace(r, sent=without_secrets(r.sent, self._redactor))
-                for r in failed + passed
-            ]
-            self._store.save_results(self.run_id, kept)
+            for result in failed:
+                self._add(result, self._supply.sequence(result.sequence_id))
+
+    def add_stored(self, store: Store) -> None:
+        """What other controllers saw, too: it lies in the store."""
+        mine = {(result.sequence_id, result.position) for result in self.suspicious}
+        for result in store.results(self.summary.id, failed=True):
+            if (result.sequence_id, result.position) not in mine:
+                sequence = store.sequence(run_batch(self.summary.id), result.sequence_id)
+                self._add(result, sequence)
+
+    def _add(self, result: Result, sequence: Sequence | None) -> None:
+        if len(self.suspicious) < SUSPICIOUS_MAX:
+            self.suspicious.append(result)
+            if sequence is not None:
+                self.sequences[sequence.id] = sequence
 
 
 def _reproduced(

@@ -1,16 +1,31 @@
-"""A plan's cases sent at a constant rate; typed events come out."""
+"""A plan's cases sent: controllers cut it into jobs, workers send them, typed events come out."""
 
-from premortem.run.events import Event, Paused, ResultBatch, RunEnded, RunStarted, Tick
+from premortem.run.happenings import (
+    Event,
+    Gathered,
+    Paused,
+    Recovered,
+    RunEnded,
+    RunStarted,
+    Steered,
+    Stopping,
+    Tick,
+    Tried,
+    WorkerChanged,
+)
 from premortem.run.reproduce import reproduce
-from premortem.run.runner import run_plan
 
 __all__ = [
     "Event",
+    "Gathered",
     "Paused",
-    "ResultBatch",
+    "Recovered",
     "RunEnded",
     "RunStarted",
+    "Steered",
+    "Stopping",
     "Tick",
+    "Tried",
+    "WorkerChanged",
     "reproduce",
-    "run_plan",
 ]

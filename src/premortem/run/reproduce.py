@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from premortem.domain.run import Sent, Sequence, Verdict
-from premortem.run.pacing import Check
+from premortem.domain.run import Case, Sent, Sequence, Verdict
+
+Check = Callable[[Case, Sent], tuple[Verdict, ...]]
 
 
 class Client(Protocol):

@@ -190,8 +190,13 @@ def _bar(summary: RunSummary) -> Text | None:
     return bar
 
 
-def plan_view(plan: Plan, sequences: Sequence[run.Sequence], shortfall: str = "") -> RenderableType:
-    """What a plan sends: numbers, then operations by how often they come."""
+def plan_view(
+    plan: Plan, sequences: Sequence[run.Sequence], shortfall: str = "", *, load: str = ""
+) -> RenderableType:
+    """What a plan sends: numbers, then operations by how often they come.
+
+    LOAD: how its requests are spread over its time, in words; empty: at a constant rate.
+    """
     cases = [case for sequence in sequences for case in sequence.cases]
     sources = Counter(case.origin.source for case in cases)
     adversarial = sum(case.intent.kind == "adversarial" for case in cases)
@@ -210,9 +215,9 @@ def plan_view(plan: Plan, sequences: Sequence[run.Sequence], shortfall: str = ""
             count(broken[operation_id]),
         )
     hidden = len(totals) - OPERATIONS_SHOWN_MAX
-    rate = f"{plan.rate_per_second:g}/s for at most {plan.duration_s:g} s"
+    load = load or f"at {plan.rate_per_second:g}/s for at most {plan.duration_s:g} s"
     return stack(
-        Text(f"{plan.planned:,} requests at {rate}; {plan.planned_dynamic:,} generated", "bold"),
+        Text(f"{plan.planned:,} requests {load}; {plan.planned_dynamic:,} generated", "bold"),
         Text(f"  {named}; {adversarial:,} adversarial; {setup:,} only set up others"),
         Text("  only safe methods") if plan.safe_methods_only else None,
         made,
