@@ -1,6 +1,7 @@
 """The same jobs through the same number of workers, as processes and as actors of a Ray cluster.
 
-    python benches/bench_executors.py [--requests N] [--rounds N] [--workers N] [--ways]
+    python benches/bench_executors.py [--requests N] [--rounds N] [--workers N] [--alone]
+                                      [--whole | --ways]
 
 Each round does both, in turns; medians are compared. The controller grants jobs of 5,000 cases and
 answers batches; the target is bench_send's server on the other core, while workers, controller and
@@ -9,6 +10,8 @@ cluster share one. Whoever needs more CPU is slower there. CPU is user + system 
 process: what executors do, encoding and decoding; no store), and of Ray's own processes.
 Goal: ray >= 0.9 x local in answers per second, and per CPU-second of workers.
 
+`--whole`: whole runs over processes, with cutting, queue and store (SQLite); the first second of
+each worker, loading itself, is in its CPU.
 `--ways`: what a message costs by socket, by actor call and by ray.util.queue.
 """
 
@@ -24,19 +27,27 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from bench_send import CONNECTIONS, grants_of, profile, server
 
-from premortem.config import Config, TargetConfig
+from premortem.config import Config, StoreConfig, TargetConfig
 from premortem.domain.jobs import ResultBatch
-from premortem.domain.run import Plan
+from premortem.domain.live import PlanSlice
+from premortem.domain.load import Scale
+from premortem.domain.run import Plan, Sequence
+from premortem.domain.schedule import schedule_of
+from premortem.pipeline.assembling import conducted
+from premortem.pipeline.conducting import conduct
+from premortem.run import Gathered, RunEnded
 from premortem.run.executor import Executor, Gone
 from premortem.run.frames import FrameSocket
 from premortem.run.local import LocalExecutor
 from premortem.run.messages import Ask, Drain, Hello, Left, Renewed, Setup, encode
+from premortem.store import open_store
 
 GOAL = 0.9
 LEASE_S = 60.0
@@ -49,6 +60,21 @@ def cpu_s(pid: int) -> float:
     """User and system time of a process so far, all its threads."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
+
+
+def cpus(pids: set[int]) -> dict[int, float]:
+    """Of those that are there."""
+    found = {}
+    for pid in pids:
+        with suppress(OSError):
+            found[pid] = cpu_s(pid)
+    return found
+
+
+def used_s(before: dict[int, float]) -> float:
+    """What those that are still there used since BEFORE."""
+    after = cpus(set(before))
+    return sum(after[pid] - before[pid] for pid in after)
 
 
 def rss_mb(pid: int) -> float:
@@ -160,19 +186,20 @@ class Driven:
             self.executor.start_worker(worker_id)
         self.until(lambda: len(self._asked) == len(self.workers))
         pids = set(self.pids.values())
-        before = sum(map(cpu_s, pids)), time.process_time(), sum(map(cpu_s, ray_pids - pids))
+        before = cpus(pids), time.process_time(), cpus(ray_pids - pids)
         began, self._begun = time.perf_counter(), True
         for worker_id in self.workers:
             self._grant(worker_id)
         self.until(lambda: self.finals == self._jobs)
         wall = time.perf_counter() - began
-        after = sum(map(cpu_s, pids)), time.process_time(), sum(map(cpu_s, ray_pids - pids))
+        workers = used_s(before[0])
+        controller = time.process_time() - before[1]
+        ray = used_s(before[2])
         assert self.answered == self.count, (self.answered, self.count)
         rss = max(map(rss_mb, pids))
         for worker_id in self.workers:
             self.executor.send(worker_id, Drain())
         self.until(lambda: self.left == set(self.workers))
-        workers, controller, ray = (b - a for a, b in zip(before, after, strict=True))
         up = sum(len(encode(message)) for message in self.heard)
         messages = len(self.heard) + self.sent
         return Measured(wall, workers, controller, ray, messages, up, down, rss)
@@ -235,10 +262,86 @@ def show(taken: dict[str, list[Measured]], requests: int) -> None:
     print(f"{'':36}{'local':>12}{'ray':>12}{'ray/local':>12}")
     for name, of in figures.items():
         local, ray = middle("local", of), middle("ray", of)
-        ratios = [of(r) / of(o) for o, r in zip(*taken.values(), strict=True) if of(o)]
-        ratio = statistics.median(ratios) if ratios else float("nan")
+        ratio = ray / local if local else float("nan")
         missed = "  MISSED" if name.startswith("answers") and ratio < GOAL else ""
         print(f"{name:36}{local:>12,.1f}{ray:>12,.1f}{ratio:>12.2f}{missed}")
+
+
+# A run with its store.
+
+
+class Ready:
+    """Cases that are made already: what generation costs is bench_generate's."""
+
+    def __init__(self, count: int) -> None:
+        self.profile = profile()
+        self._sequences = [s for grant in grants_of(count) for s in grant.job.sequences]
+
+    def cases(self, part: PlanSlice) -> list[Sequence]:
+        return self._sequences[part.first : part.first + part.count]
+
+    def sequence(self, sequence_id: str) -> None:
+        """Nobody looks at one again."""
+
+
+def whole(requests: int, rounds: int, workers: int, rate: float) -> None:
+    """Whole runs at a rate: cutting, queue and store included."""
+    with server() as port:
+        rows = [ran(port, requests, workers, rate) for _ in range(rounds)]
+    print(f"{requests:,} requests at {rate:,.0f}/s, {workers} workers, SQLite; medians")
+    for number, name in enumerate(rows[0]._fields):
+        print(f"{name:36}{statistics.median(row[number] for row in rows):>14,.2f}")
+
+
+class Whole(NamedTuple):
+    """Per request unless the name says otherwise."""
+
+    worker_cpu_us: float
+    controller_cpu_us: float
+    store_bytes: float
+    transactions_per_s: float
+    lag_ms_p99: float
+    answered_share: float
+
+
+def ran(port: int, requests: int, workers: int, rate: float) -> Whole:
+    target = TargetConfig(
+        base_url=f"http://127.0.0.1:{port}", disposable=True, rate_per_second_max=1e9
+    )
+    config = Config(target=target)
+    plan = Plan(
+        dynamic="0%",
+        rate_per_second=rate,
+        duration_s=requests / rate,
+        requests_max=requests,
+        in_flight_max=CONNECTIONS * workers,
+        scale=Scale(workers_min=workers, workers_max=workers),
+    )
+    supply = Ready(requests)
+    gathered = 0
+    with TemporaryDirectory() as name, open_store(StoreConfig(), Path(name)) as store:
+        empty = store.stats().bytes
+        before = time.process_time()
+        for event in conduct(
+            conducted(plan, schedule_of(plan), config=config, now=time.time()),
+            supply,
+            config=config,
+            store=store,
+            executor=LocalExecutor(),
+            stop=threading.Event(),
+            clean=lambda result: result,
+        ):
+            gathered += isinstance(event, Gathered)
+        assert isinstance(event, RunEnded)
+        used, summary = time.process_time() - before, event.summary
+        return Whole(
+            1e6 * summary.worker_cpu_s / requests,
+            1e6 * used / requests,
+            (store.stats().bytes - empty) / requests,
+            gathered / summary.duration_s,
+            summary.lag_ms_p99,
+            summary.answered / summary.planned,
+        )
 
 
 # The ways that a message may take.
@@ -330,13 +433,12 @@ PAIRS = 40
 def _cost(way: Callable[[], object], pids: set[int], others: set[int]) -> tuple[float, ...]:
     way()
 
-    def now() -> tuple[float, ...]:
-        return time.process_time(), sum(map(cpu_s, pids)), sum(map(cpu_s, others)), time.time()
-
-    before = now()
+    before, began = time.process_time(), time.perf_counter()
+    actor, rest = cpus(pids), cpus(others)
     for _ in range(PAIRS):
         way()
-    return tuple(1000 * (b - a) / PAIRS for a, b in zip(before, now(), strict=True))
+    mine, wall = time.process_time() - before, time.perf_counter() - began
+    return tuple(1000 * taken / PAIRS for taken in (mine, used_s(actor), used_s(rest), wall))
 
 
 def main() -> None:
@@ -345,11 +447,22 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--ways", action="store_true", help="what a message costs by each way")
+    parser.add_argument("--whole", action="store_true", help="whole runs, with the store")
+    parser.add_argument("--rate", type=float, default=4000.0, help="of whole runs")
+    parser.add_argument(
+        "--alone",
+        action="store_true",
+        help="real-time priority for all parts: as if the machine did nothing else",
+    )
     given = parser.parse_args()
-    if importlib.util.find_spec("ray") is None:
+    if given.alone:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))  # the children inherit it
+    if importlib.util.find_spec("ray") is None and not given.whole:
         print("the extra `ray` is not installed: skipped")
         return
-    if given.ways:
+    if given.whole:
+        whole(given.requests, given.rounds, given.workers, given.rate)
+    elif given.ways:
         ways(given.rounds)
     else:
         compare(given.requests, given.rounds, given.workers)

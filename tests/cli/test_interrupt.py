@@ -48,9 +48,11 @@ def wait_for(process: subprocess.Popen[str], text: str) -> None:
     raise AssertionError(f"it ended without saying {text!r}")
 
 
-def interrupt(process: subprocess.Popen[str]) -> tuple[str, str]:
-    """What is still printed after Ctrl-C, which has to end PROCESS soon."""
-    process.send_signal(signal.SIGINT)
+def interrupt(
+    process: subprocess.Popen[str], how: signal.Signals = signal.SIGINT
+) -> tuple[str, str]:
+    """What is still printed after Ctrl-C, or HOW, which has to end PROCESS soon."""
+    process.send_signal(how)
     before = time.monotonic()
     out, err = process.communicate(timeout=30)
     assert time.monotonic() - before < STOP_S_MAX
@@ -59,12 +61,13 @@ def interrupt(process: subprocess.Popen[str]) -> tuple[str, str]:
     return out, err
 
 
-def test_a_run_stops_soon_keeps_every_result_and_says_so(project):
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+def test_a_run_stops_soon_keeps_every_result_and_says_so(project, how):
     (project.folder / "plan.toml").write_text(PLAN)
     with started("run", "plan.toml") as process:
         wait_for(process, "sending 6,000 requests")
         time.sleep(0.7)
-        out, err = interrupt(process)
+        out, err = interrupt(process, how)
     assert "stopping: what was sent is kept" in err
     assert "stopped early: stopped by the user" in err
     assert "not sent" in out

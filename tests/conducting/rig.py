@@ -15,6 +15,7 @@ from premortem.domain.traffic import Operation, OperationProfile, Profile, Reque
 from premortem.pipeline.assembling import conducted, resumed
 from premortem.pipeline.conducting import Helping, conduct, executor_for
 from premortem.run.executor import Executor
+from premortem.run.governor import Sight
 from premortem.run.happenings import Event, RunEnded
 from premortem.store import Store, open_store
 
@@ -78,6 +79,7 @@ def events(
     stop: threading.Event | None = None,
     resume: str = "",
     assistants: Helping | None = None,
+    sight: Sight | None = None,
 ) -> Iterator[Event]:
     """PLAN run against BASE."""
     settings = config(base)
@@ -94,6 +96,7 @@ def events(
         clean=lambda result: result,
         resume=bool(resume),
         assistants=assistants,
+        sight=sight,
     )
 
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -54,15 +56,18 @@ def nodes() -> Iterator[Nodes]:
 def _main() -> None:
     from ray.cluster_utils import Cluster
 
-    head = {"num_cpus": 0, "object_store_memory": STORE_BYTES, "include_dashboard": False}
+    folder = tempfile.mkdtemp(prefix="pm-nodes-")
+    node = {"object_store_memory": STORE_BYTES, "temp_dir": folder}
+    head = {"num_cpus": 0, "include_dashboard": False, **node}
     cluster = Cluster(initialize_head=True, head_node_args=head)
     try:
-        others = [cluster.add_node(num_cpus=2, object_store_memory=STORE_BYTES) for _ in range(2)]
+        others = [cluster.add_node(num_cpus=2, **node) for _ in range(2)]
         raylets = [node.all_processes["raylet"][0].process.pid for node in others]
         print(json.dumps({"address": cluster.address, "raylets": raylets}), flush=True)
         sys.stdin.read()
     finally:
         cluster.shutdown()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

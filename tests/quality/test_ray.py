@@ -1,4 +1,4 @@
-"""Workers as actors: the executors' contract, whole runs, and a node that dies in mid-run."""
+"""Workers as actors: the executors' contract, and whole runs."""
 
 from __future__ import annotations
 

@@ -36,8 +36,9 @@ TWO = Scale(executor="ray", workers_min=2, workers_max=2, rate_per_worker_max=12
 def children(pid: int) -> set[int]:
     """The processes that PID has started."""
     command = ["ps", "-o", "pid=", "--ppid", str(pid)]
-    listed = subprocess.run(command, capture_output=True, text=True, check=False)
-    return {int(text) for text in listed.stdout.split()}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as asked:
+        found = {int(text) for text in asked.communicate()[0].split()}
+    return found - {asked.pid}
 
 
 @pytest.mark.parametrize("whole", [True, False], ids=["all of it", "its agent"])

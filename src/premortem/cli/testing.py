@@ -52,7 +52,7 @@ def register(app: App) -> None:
 
 
 class _Interrupts:
-    """What Ctrl-C does during a run.
+    """What Ctrl-C, or SIGTERM, does during a run.
 
     While requests go out the first one asks the run to stop, so that every result is kept. At
     any other time, and the second time, it breaks off what is under way.
@@ -80,11 +80,13 @@ class _Interrupts:
 @contextmanager
 def _interrupts() -> Iterator[_Interrupts]:
     handler = _Interrupts()
-    before = signal.signal(signal.SIGINT, handler)
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(one, handler) for one in signals]
     try:
         yield handler
     finally:
-        signal.signal(signal.SIGINT, before)
+        for one, former in zip(signals, before, strict=True):
+            signal.signal(one, former)
 
 
 def run(

@@ -14,15 +14,27 @@ from numpy.typing import NDArray
 
 MICROS_MAX = 3_600_000_000
 """An hour; what takes longer counts as an hour."""
+PENDING_MAX = 64
+"""Additions that wait to be summed up: many at once cost little more than one."""
+
+Integers = NDArray[np.int64]
+_NOTHING: Integers = np.zeros(0, dtype=np.int64)
 
 
 class Latency:
     """Counts of times in microseconds; grows by distinct values, at most some 6,000."""
 
-    __slots__ = ("_counts",)
+    __slots__ = ("_counts", "_pending", "_values")
 
     def __init__(self, counts: Mapping[int, int] | None = None) -> None:
-        self._counts: dict[int, int] = dict(counts or {})
+        """COUNTS: microseconds -> how often."""
+        self._values, self._counts = _NOTHING, _NOTHING
+        self._pending: list[tuple[Integers, Integers]] = []
+        """Values and their counts, each ascending, still to be summed up."""
+        if counts:
+            rows = sorted(counts.items())
+            self._values = np.array([value for value, _ in rows], dtype=np.int64)
+            self._counts = np.array([count for _, count in rows], dtype=np.int64)
 
     @classmethod
     def of_ms(cls, values_ms: NDArray[np.float64] | Iterable[float]) -> Self:
@@ -37,69 +49,91 @@ class Latency:
             return
         micros = (np.clip(values_ms, 0.001, MICROS_MAX / 1000) * 1000).astype(np.int64)
         step = 10 ** np.maximum(0, np.floor(np.log10(micros)).astype(np.int64) - 2)
-        values, counts = np.unique(micros // step * step, return_counts=True)
-        for value, count in zip(values.tolist(), counts.tolist(), strict=True):
-            self._counts[value] = self._counts.get(value, 0) + count
+        self._later(*np.unique(micros // step * step, return_counts=True))
 
     def add(self, other: Latency) -> None:
         """Count what OTHER counted."""
-        mine = self._counts
-        for value, count in other._counts.items():
-            mine[value] = mine.get(value, 0) + count
+        other._sum_up()
+        if len(other._values):
+            self._later(other._values, other._counts)
 
     def since(self, before: Latency | None) -> Latency:
         """What was counted after BEFORE, an earlier state of this."""
-        if before is None:
-            return Latency(self._counts)
-        gone = before._counts
-        more = ((value, count - gone.get(value, 0)) for value, count in self._counts.items())
-        return Latency({value: count for value, count in more if count})
+        found = Latency()
+        found.add(self)
+        if before is not None:
+            before._sum_up()
+            found._later(before._values, -before._counts)
+        return found
 
     def __bool__(self) -> bool:
-        return bool(self._counts)
+        self._sum_up()
+        return len(self._values) > 0
 
     @property
     def count(self) -> int:
         """How many times were counted."""
-        return sum(self._counts.values())
+        self._sum_up()
+        return int(self._counts.sum())
 
     def counts(self) -> list[tuple[int, int]]:
         """(microseconds, count), ascending."""
-        return sorted(self._counts.items())
+        self._sum_up()
+        return list(zip(self._values.tolist(), self._counts.tolist(), strict=True))
 
     def percentile_ms(self, percent: float) -> float:
         """The time that PERCENT of all do not exceed, in ms; 0.0 when nothing was counted."""
-        if not self._counts:
+        self._sum_up()
+        if not len(self._values):
             return 0.0
-        rank = max(1, -(-self.count * percent // 100))
-        seen = 0
-        for value, count in self.counts():
-            seen += count
-            if seen >= rank:
-                return value / 1000
-        return max(self._counts) / 1000
+        below = np.cumsum(self._counts)
+        rank = max(1, -(-int(below[-1]) * percent // 100))
+        index = min(int(np.searchsorted(below, rank)), len(below) - 1)
+        return float(self._values[index]) / 1000
 
     @property
     def max_ms(self) -> float:
         """The longest, to three digits; 0.0 when nothing was counted."""
-        return max(self._counts, default=0) / 1000
+        self._sum_up()
+        return float(self._values[-1]) / 1000 if len(self._values) else 0.0
 
     @property
     def mean_ms(self) -> float:
         """Of all; 0.0 when nothing was counted."""
-        count = self.count
-        return sum(v * c for v, c in self._counts.items()) / count / 1000 if count else 0.0
+        self._sum_up()
+        total = float(self._counts.sum())
+        return float((self._values * self._counts).sum()) / total / 1000 if total else 0.0
 
     def packed(self) -> bytes:
         """As bytes, ascending: n 64-bit values, then n 64-bit counts, little-endian."""
-        rows = self.counts()
-        return np.array([v for v, _ in rows] + [c for _, c in rows], dtype="<i8").tobytes()
+        self._sum_up()
+        return self._values.astype("<i8").tobytes() + self._counts.astype("<i8").tobytes()
 
     @classmethod
     def unpacked(cls, data: bytes) -> Self:
         """What `packed` gave. Raises ValueError for anything else."""
-        numbers = np.frombuffer(data, dtype="<i8").tolist()
+        numbers = np.frombuffer(data, dtype="<i8")
         half = len(numbers) // 2
         if len(numbers) % 2:
             raise ValueError("not packed latencies: an odd number of values")
-        return cls(dict(zip(numbers[:half], numbers[half:], strict=True)))
+        made = cls()
+        made._values, made._counts = numbers[:half], numbers[half:]
+        return made
+
+    def _later(self, values: Integers, counts: Integers) -> None:
+        self._pending.append((values, counts))
+        if len(self._pending) >= PENDING_MAX:
+            self._sum_up()
+
+    def _sum_up(self) -> None:
+        if not self._pending:
+            return
+        values = np.concatenate([self._values, *(values for values, _ in self._pending)])
+        counts = np.concatenate([self._counts, *(counts for _, counts in self._pending)])
+        self._pending.clear()
+        order = np.argsort(values, kind="stable")
+        values, counts = values[order], counts[order]
+        starts = np.flatnonzero(np.diff(values, prepend=-1))
+        sums = np.add.reduceat(counts, starts)
+        kept = sums != 0
+        self._values, self._counts = values[starts][kept], sums[kept]

@@ -114,7 +114,7 @@ class Source:
 
 
 class Watcher:
-    """Watches until `close`; on a thread for each address that is asked."""
+    """Watches until `close` or the end of a `with`, on a thread for each address that is asked."""
 
     def __init__(
         self,
@@ -145,6 +145,12 @@ class Watcher:
             threading.Thread(
                 target=self._watch, args=(source, interval_s), name="watch", daemon=True
             ).start()
+
+    def __enter__(self) -> Watcher:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def latest(self) -> Mapping[str, float]:
         """Name -> value, of those that are no older than their `stale_s`."""

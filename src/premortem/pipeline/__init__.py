@@ -3,6 +3,7 @@
 from premortem.pipeline.accounts import account_cases, credential_tokens
 from premortem.pipeline.ask import Asked, Judged, Proposed, ask
 from premortem.pipeline.capture import Captured, capture
+from premortem.pipeline.control import Control
 from premortem.pipeline.doctor import Diagnosis, examine
 from premortem.pipeline.generate import Generated, produce, recorded, single_cases
 from premortem.pipeline.learn import compare, find_profile, learn, merge
@@ -23,6 +24,7 @@ from premortem.pipeline.timing import scheduled
 __all__ = [
     "Asked",
     "Captured",
+    "Control",
     "Diagnosis",
     "Generated",
     "Judged",

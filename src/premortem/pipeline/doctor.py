@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal
@@ -14,6 +15,7 @@ from msgspec import Struct
 from premortem.config import Config, RoleConfig
 from premortem.errors import ConfigError, PremortemError
 from premortem.learn import load_spec
+from premortem.observe import Watcher
 from premortem.pipeline.roles import resolve_all
 from premortem.send.opening import new_sender
 from premortem.send.target import wait_ready
@@ -23,6 +25,9 @@ PYTHON_MIN = (3, 11)
 FREE_BYTES_MIN = 200 * 1024 * 1024
 """Room below which an import of ordinary size may not fit."""
 TARGET_WAIT_S_MAX = 3.0
+METRICS_WAIT_S_MAX = 5.0
+"""A rate needs two readings."""
+METRICS_LOOK_S = 0.05
 
 
 class Diagnosis(Struct, frozen=True, kw_only=True):
@@ -65,6 +70,28 @@ def examine(
     yield _store(config)
     yield from _target(config)
     yield from _roles(config.roles)
+    yield from _metrics(config)
+
+
+def _metrics(config: Config) -> Iterator[Diagnosis]:
+    """The target's own metrics, read as a run would read them."""
+    if not config.metrics:
+        return
+    mend = "mend [metrics] in premortem.toml; see docs/control.md"
+    try:
+        with Watcher(config.metrics, directory=config.path(".")) as watcher:
+            ends = time.monotonic() + METRICS_WAIT_S_MAX
+            while watcher.lost() and time.monotonic() < ends:
+                time.sleep(METRICS_LOOK_S)
+            found, lost = watcher.latest(), watcher.lost()
+    except ConfigError as error:
+        yield Diagnosis(subject="metrics", state="wrong", detail=str(error), mend=mend)
+        return
+    if found:
+        said = ", ".join(f"{name} = {value:.6g}" for name, value in sorted(found.items()))
+        yield Diagnosis(subject="metrics", state="ok", detail=said)
+    if lost:
+        yield Diagnosis(subject="metrics", state="wrong", detail=lost, mend=mend)
 
 
 def _store(config: Config) -> Diagnosis:

@@ -20,6 +20,7 @@ from premortem.domain.run import Finding, Plan, Result, RunSummary, Sequence
 from premortem.domain.traffic import Profile
 from premortem.errors import TargetError
 from premortem.generate.llm_batch import Progress
+from premortem.observe import Watcher
 from premortem.pipeline.accounts import fresh_state
 from premortem.pipeline.assembling import Conducted, conducted, resumed
 from premortem.pipeline.assistants import Assistants
@@ -149,18 +150,22 @@ def execute(
 
     STOP, an interrupt or a target that breaks down while findings are reproduced ends that
     early: the rest stays unconfirmed. Raises UnsafeTarget, and ConfigError for a role whose
-    variables are not set, before anything is sent; TargetDown when nobody answers.
+    variables are not set or a metric that cannot be watched, before anything is sent; TargetDown
+    when nobody answers.
     """
     plan, supply = prepared.plan, prepared.supply
     sequences = prepared.arranged.sequences
     roles = {case.role for sequence in sequences for case in sequence.cases}
     require(config, roles)
-    with open_line(
-        config,
-        connections_max=plan.in_flight_max,
-        timeout_s=plan.timeout_s,
-        redaction_key=store.redaction_key,
-    ) as line:
+    with (
+        open_line(
+            config,
+            connections_max=plan.in_flight_max,
+            timeout_s=plan.timeout_s,
+            redaction_key=store.redaction_key,
+        ) as line,
+        Watcher(config.metrics, directory=config.path(".")) as sight,
+    ):
         refuse_unsafe(sequences, config.target)
         line.wait_ready()
         line.wait(line.client.sign_in(sorted(roles)))
@@ -178,6 +183,7 @@ def execute(
             stop=stop,
             clean=partial(clean_result, redactor),
             resume=prepared.resume,
+            sight=sight,
             assistants=_assistants(plan, config),
         ):
             collected.take(event)

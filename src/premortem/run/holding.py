@@ -25,7 +25,7 @@ from premortem.domain.load import Hold
 
 SHARE = 0.65
 """Of the way to where the rate should be that is gone in one sample."""
-UP_MAX = log(1.3)
+UP_MAX = log(1.2)
 DOWN_MAX = log(4.0)
 """Furthest in one sample, as logarithms: down faster than up."""
 DEAD_SAMPLES = 2

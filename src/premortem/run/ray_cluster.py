@@ -27,8 +27,10 @@ SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_ENABLE_AUTO_CONNECT": "0",
+    "RAY_worker_niceness": "0",
 }
-"""Nothing is reported to anybody, no advice on accelerators, and no call starts a cluster."""
+"""Nothing is reported to anybody, no advice on accelerators, no call starts a cluster, and a
+cluster of our own runs workers like other processes: by default they give way (nice 15)."""
 
 
 class RayCluster:

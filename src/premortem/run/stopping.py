@@ -11,9 +11,9 @@ METRICS_FIRST_S_MAX = 15.0
 """The target's metrics may be silent for so long at the start: a rate needs two readings, an
 exporter has its own interval. Once they were seen none of it is left."""
 AGAIN_S_MAX = 0.5
-"""A window is summed up again after a fiftieth of itself, and no later than this: long ones cost
+"""A window is summed up again after a hundredth of itself, and no later than this: long ones cost
 most and change least."""
-AGAIN_SHARE = 0.02
+AGAIN_SHARE = 0.01
 STATUSES_SAID_MAX = 6
 _OWN = frozenset({"backlog", "queue_depth", "lag_p99_ms", "findings"})
 """Metrics that are judged whatever has ended."""

@@ -34,7 +34,7 @@ from premortem.store.database import Database
 from premortem.store.migration_facets import to_facets
 from premortem.store.migration_paths import to_path_pages
 from premortem.store.migration_queue import to_queue
-from premortem.store.tables import Name, Text, schema_version
+from premortem.store.tables import Name, Text, metadata, schema_version
 
 Step = Callable[[Connection, Cipher | None], None]
 
@@ -60,8 +60,21 @@ def version_of(database: Database) -> int:
 
 
 def migrate(database: Database, *, now: float, cipher: Cipher | None = None) -> None:
-    """Bring the store to the latest version, step by step; NOW in seconds since the epoch."""
-    for number in range(version_of(database) + 1, len(STEPS) + 1):
+    """Bring the store to the latest version, step by step; NOW in seconds since the epoch.
+
+    A store that is only being made gets the tables of today at once.
+    """
+    version = version_of(database)
+    if version == 0:
+        with database.writing() as connection:
+            if _version(connection) == 0:
+                metadata.create_all(connection)
+                rows = [
+                    {"version": number, "applied_at": now} for number in range(1, len(STEPS) + 1)
+                ]
+                connection.execute(schema_version.insert(), rows)
+        return
+    for number in range(version + 1, len(STEPS) + 1):
         with database.writing() as connection:
             if _version(connection) >= number:
                 continue  # another process was faster
