@@ -36,12 +36,13 @@ def nodes() -> Iterator[Nodes]:
     from premortem.run.ray_cluster import stay_inside
 
     stay_inside()
+    folder = tempfile.mkdtemp(prefix="pm-nodes-")
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.quality.ray_nodes"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env=os.environ | {"RAY_USAGE_STATS_ENABLED": "0"},
+        env=os.environ | {"RAY_USAGE_STATS_ENABLED": "0", "RAY_TMPDIR": folder},
     )
     try:
         assert process.stdout is not None
@@ -51,23 +52,21 @@ def nodes() -> Iterator[Nodes]:
         assert process.stdin is not None
         process.stdin.close()
         process.wait(60)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _main() -> None:
     from ray.cluster_utils import Cluster
 
-    folder = tempfile.mkdtemp(prefix="pm-nodes-")
-    node = {"object_store_memory": STORE_BYTES, "temp_dir": folder}
-    head = {"num_cpus": 0, "include_dashboard": False, **node}
+    head = {"num_cpus": 0, "object_store_memory": STORE_BYTES, "include_dashboard": False}
     cluster = Cluster(initialize_head=True, head_node_args=head)
     try:
-        others = [cluster.add_node(num_cpus=2, **node) for _ in range(2)]
+        others = [cluster.add_node(num_cpus=2, object_store_memory=STORE_BYTES) for _ in range(2)]
         raylets = [node.all_processes["raylet"][0].process.pid for node in others]
         print(json.dumps({"address": cluster.address, "raylets": raylets}), flush=True)
         sys.stdin.read()
     finally:
         cluster.shutdown()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,8 @@ def render_junit(report: Report) -> str:
     """
     root = ET.Element("testsuites", name="premortem")
     _suite(root, "checks", report, _check_cases(report))
+    if report.run.judged:
+        _suite(root, "thresholds", report, _threshold_cases(report))
     if report.scenarios:
         _suite(root, "scenarios", report, _scenario_cases(report))
     for name in ("tests", "failures", "errors", "skipped"):
@@ -96,6 +98,16 @@ def _text(finding: Finding) -> str:
         f"premortem replay {finding.id}",
     ]
     return printable("\n".join(line for line in lines if line))
+
+
+def _threshold_cases(report: Report) -> Iterable[ET.Element]:
+    for threshold in report.run.judged:
+        case = _case("thresholds", threshold.text)
+        measured = "nothing" if threshold.value is None else f"{threshold.value:,.6g}"
+        if not threshold.held:
+            message = printable(f"{threshold.text}: measured {measured}")
+            ET.SubElement(case, "failure", message=message, type="threshold")
+        yield case
 
 
 def _scenario_cases(report: Report) -> Iterable[ET.Element]:

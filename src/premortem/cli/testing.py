@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
 from premortem import pipeline
 from premortem.analyse import (
@@ -34,10 +33,9 @@ from premortem.cli.context import (
 )
 from premortem.cli.context import show as show_view
 from premortem.cli.data import TEST
-from premortem.cli.event_lines import event_lines
-from premortem.cli.live_view import run_view as live_view
 from premortem.cli.planning import metrics_of, print_left_out, print_prepared
 from premortem.cli.progress import making_progress
+from premortem.cli.watching import WATCHING, Watching
 from premortem.config import Config
 from premortem.errors import ConfigError
 from premortem.pipeline import Prepared, Reported, Reproducing
@@ -98,7 +96,7 @@ def run(
     baseline: Path = Path("premortem.baseline.json"),
     update_baseline: bool = False,
     resume: bool = False,
-    events_file: Annotated[Path | None, Parameter(name="--events")] = None,
+    watching: Watching = WATCHING,
     common: Common = COMMON,
 ) -> int:
     """Run PLAN. Exit 0 clean, 1 on findings or a broken threshold, 2 if it could not run.
@@ -124,8 +122,6 @@ def run(
         Write this run's findings into the baseline.
     resume
         Go on with a run that was broken off, where it was.
-    events_file
-        Write what happens to this file, a JSON object on each line; - is standard output.
     """
     if not plan and not resume:
         raise ConfigError("name a plan file, or --resume; see `premortem run --help`")
@@ -136,11 +132,8 @@ def run(
             print_prepared(prepared, prepared.run.schedule, common)
             return EXIT_CLEAN
         events = pipeline.execute(prepared, config=config, store=store, stop=interrupts.stop)
-        with (
-            event_lines(events_file) as write,
-            live_view(prepared.run.schedule.total, quiet=common.json) as show,
-        ):
-            reported = _followed(events, interrupts.follow, show, write)
+        with watching.opened(store, prepared.run.schedule.total, quiet=common.json) as follow:
+            reported = _followed(follow(events), interrupts.follow)
         ignored = store.ignored()
     if update_baseline:
         save_baseline(baseline, reported.findings)

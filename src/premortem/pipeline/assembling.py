@@ -247,6 +247,7 @@ def _governor(
         ),
         scaler=Scaler(scale),
         workers_min=scale.workers_min,
+        controllers=scale.controllers_max,
         sight=sight,
         aim=aim,
         ends_s=plan.duration_s if leads and (run.steered or plan.connections) else 0.0,

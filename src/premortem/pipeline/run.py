@@ -15,8 +15,9 @@ from premortem.analyse import Candidate, active, curl_line, finding_of, group
 from premortem.capture import Redactor
 from premortem.checks import Checker
 from premortem.config import Config
+from premortem.domain.condition import parse_condition
 from premortem.domain.live import LiveRun
-from premortem.domain.run import Finding, Plan, Result, RunSummary, Sequence
+from premortem.domain.run import Finding, Plan, Result, RunSummary, Sequence, Threshold
 from premortem.domain.traffic import Profile
 from premortem.errors import TargetError
 from premortem.generate.llm_batch import Progress
@@ -195,6 +196,19 @@ def execute(
         yield from _reproduce_all(prepared, collected, line, fresh, config, store, stop)
 
 
+def _judged(summary: RunSummary, findings: list[Finding]) -> tuple[Threshold, ...]:
+    """The thresholds; those on findings can be judged only once they were sent again."""
+    judged = []
+    for threshold in summary.judged:
+        condition = parse_condition(threshold.text)
+        if condition.metric == "findings":
+            wanted = condition.operation
+            number = float(sum(not wanted or f.operation_id == wanted for f in findings))
+            threshold = Threshold(text=threshold.text, value=number, held=condition.holds(number))
+        judged.append(threshold)
+    return tuple(judged)
+
+
 def _assistants(plan: Plan, config: Config) -> Assistants | None:
     several = plan.scale.controllers_max
     return Assistants(config, several - 1) if several > 1 else None
@@ -236,7 +250,11 @@ def _reproduce_all(
             finding = msgspec.structs.replace(finding, sent=sent)
             store.save_findings([finding])
         (findings if finding.reproduced else unconfirmed).append(finding)
-    summary = msgspec.structs.replace(collected.summary, findings=tuple(f.id for f in findings))
+    summary = msgspec.structs.replace(
+        collected.summary,
+        findings=tuple(f.id for f in findings),
+        judged=_judged(collected.summary, findings),
+    )
     store.save_run(summary)
     yield Reported(
         summary=summary,

@@ -29,6 +29,8 @@ SEED_MAX = 2**32 - 1
 RULES_MAX = 50
 """Thresholds of a plan, and its stop rules."""
 WINDOW_S_MAX = 3_600.0
+STOP_WINDOW_S_MAX = 120.0
+"""A run keeps so many last seconds one by one."""
 WORKERS_MAX = 10_000
 CONTROLLERS_MAX = 100
 ATTEMPTS_MAX = 100
@@ -98,7 +100,7 @@ def _ranges(plan: Plan) -> Iterator[Complaint]:
         (("scale", "rate_per_worker_max"), math.inf),
         (("scale", "job_s"), JOB_S_MAX),
         (("scale", "ahead_s"), WINDOW_S_MAX),
-        *((("stop", i, "window_s"), WINDOW_S_MAX) for i in range(len(plan.stop))),
+        *((("stop", i, "window_s"), STOP_WINDOW_S_MAX) for i in range(len(plan.stop))),
     ]
     for path, most in above:
         value = _at(plan, path)
@@ -307,7 +309,12 @@ def _conditions(plan: Plan, metrics: Collection[str] | None) -> Iterator[Complai
             yield Complaint(path=path, message=f"`{dotted(path)}`: {error}")
             continue
         yield from _unknown_target(path, condition.of, metrics)
-        if path[0] == "stop":
+        if path[0] == "stop" and condition.metric == "findings":
+            why = "what failed counts as a finding once it was sent again, after the run; "
+            yield Complaint(
+                path=path, message=f"`{dotted(path)}`: {why}use error_ratio, or a threshold"
+            )
+        elif path[0] == "stop":
             yield from _hasty(plan, path, condition)
     for key, number in (("thresholds", len(plan.thresholds)), ("stop", len(plan.stop))):
         if number > RULES_MAX:

@@ -57,6 +57,7 @@ class Governor:
         aim: Aim | None = None,
         ends_s: float = 0.0,
         workers_min: int = 1,
+        controllers: int = 1,
     ) -> None:
         """RATE_AT: plan second -> requests per second. ENDS_S: seconds after which the run is
         over, whatever of the plan is left; 0: the plan decides."""
@@ -64,6 +65,8 @@ class Governor:
         self._rate_at = rate_at
         self._stops = stops
         self._scaler = scaler
+        self._controllers = controllers
+        """That share the plan's rate."""
         self.workers_min = workers_min
         """To begin with."""
         self._sight = sight
@@ -169,7 +172,8 @@ class Governor:
             * max(
                 self._rate_at(controller.elapsed_s + ahead_s * controller.speed)
                 for ahead_s in STARTING_S
-            ),
+            )
+            / self._controllers,
         )
         controller.size(self._scaler.workers(need, now_s=controller.run_s))
 

@@ -21,6 +21,8 @@ from premortem.errors import ConfigError, StartError
 
 OBJECT_STORE_BYTES = 80 * 1024 * 1024
 """Of a cluster of our own; messages do not go through it, and Ray wants no less."""
+KNOCK_S_MAX = 5.0
+"""Who does not take a connection within this is not there."""
 FOLDER_CHARACTERS_MAX = 40
 """Ray makes Unix sockets below its folder, whose paths may have 103 on some systems."""
 SETTINGS = {
@@ -75,6 +77,7 @@ class RayCluster:
         if not self._address:
             options = self._own_options()
         try:
+            self._knock()
             with _handlers_kept():
                 self._ours = True
                 self.ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
@@ -94,6 +97,12 @@ class RayCluster:
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
+
+    def _knock(self) -> None:
+        """Somebody has to answer at the address: Ray itself tries for minutes. Raises OSError."""
+        host, colon, port = self._address.rpartition("//")[2].rpartition(":")
+        if colon and port.isdecimal():
+            socket.create_connection((host.strip("[]"), int(port)), KNOCK_S_MAX).close()
 
     def _own_options(self) -> dict[str, Any]:
         self._folder = _short_folder()

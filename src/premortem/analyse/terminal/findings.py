@@ -25,6 +25,7 @@ from premortem.analyse.terminal.cells import (
     table,
 )
 from premortem.domain import run
+from premortem.domain.limit import Knee
 from premortem.domain.run import Finding, Plan, RunSummary
 
 BAR_CELLS = 40
@@ -154,12 +155,33 @@ def run_view(summary: RunSummary, shortfall: str = "") -> RenderableType:
     if summary.latency_ms:
         quantiles = (f"{name} {milliseconds(ms)}" for name, ms in summary.latency_ms.items())
         made.add_row("latency", "", "  ".join(quantiles))
+    if summary.knee is not None:
+        made.add_row("limit", "", Text(_knee_note(summary.knee), style="bold cyan"))
+    for threshold in summary.judged:
+        measured = "nothing was measured" if threshold.value is None else f"{threshold.value:,.4g}"
+        style = "green" if threshold.held else "bold red"
+        held = "held" if threshold.held else "broken"
+        made.add_row(Text(held, style=style), "", cell(f"{threshold.text}: {measured}"))
+    if summary.dead:
+        reasons = "; ".join(dict.fromkeys(summary.dead.values()))
+        made.add_row("jobs given up", count(len(summary.dead), "red"), cell(reasons))
     title = f"run {summary.id}, plan {excerpt.printable(summary.plan.name)}, "
     return stack(
         Text(title + moment(summary.started_at), style="bold"),
         made,
         _bar(summary),
         Text(excerpt.printable(shortfall), style="yellow") if shortfall else None,
+    )
+
+
+def _knee_note(knee: Knee) -> str:
+    if not knee.rate_low:
+        return f"even the lowest rate broke a threshold; {knee.trials} trials"
+    if knee.rate_high is None:
+        return f"{knee.rate_low:,.1f}/s held, the highest rate tried; {knee.trials} trials"
+    close = "" if knee.precise else ", not closer within the plan's duration"
+    return (
+        f"{knee.rate_low:,.1f}/s held, {knee.rate_high:,.1f}/s broke; {knee.trials} trials{close}"
     )
 
 
