@@ -53,12 +53,15 @@ def test_processes_share_the_work(tmp_path: Path) -> None:
 
 def test_a_killed_worker_loses_nothing_and_repeats_nothing_unsafe(tmp_path: Path) -> None:
     executor = LocalExecutor()
+    started: list[str] = []
     killed: list[int] = []
     recovered: list[Recovered] = []
 
     def kill(event: object) -> None:
+        if isinstance(event, WorkerChanged) and event.change == "started":
+            started.append(event.worker_id)
         if isinstance(event, Tick) and event.answered > 150 and not killed:
-            killed.append(executor.pid("w-1"))
+            killed.append(executor.pid(started[0]))
             os.kill(killed[0], signal.SIGKILL)
         if isinstance(event, Recovered):
             recovered.append(event)

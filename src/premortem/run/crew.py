@@ -52,6 +52,7 @@ class Crew:
         self._now = now
         self._started = 0
         self.members: dict[str, Member] = {}
+        self._greeted: set[str] = set()
         self._past_cpu_s = 0.0
         self._past_sent = 0
 
@@ -101,6 +102,7 @@ class Crew:
         setup = self._setup(worker_id)
         setup = msgspec.structs.replace(setup, elapsed_s=pace.elapsed_s, speed=pace.speed)
         self._executor.send(worker_id, setup)
+        self._greeted.add(worker_id)
         if member.state == "draining":
             self._executor.send(worker_id, Drain())
 
@@ -128,13 +130,14 @@ class Crew:
         self._executor.send(worker_id, grant)
 
     def tell(self, message: ToWorker) -> None:
-        """MESSAGE to all."""
-        for worker_id in self.members:
+        """MESSAGE to all that have their setup; others get what holds then with it."""
+        for worker_id in self._greeted:
             self._executor.send(worker_id, message)
 
     def remove(self, worker_id: str) -> Member | None:
         """It is no more; what it was."""
         member = self.members.pop(worker_id, None)
+        self._greeted.discard(worker_id)
         if member is not None:
             self._past_cpu_s += member.vitals.cpu_s
             self._past_sent += member.vitals.sent
