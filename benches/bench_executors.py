@@ -38,6 +38,7 @@ from premortem.config import Config, StoreConfig, TargetConfig
 from premortem.domain.jobs import ResultBatch
 from premortem.domain.live import PlanSlice
 from premortem.domain.load import Scale
+from premortem.domain.packing import unpack_job
 from premortem.domain.run import Plan, Sequence
 from premortem.domain.schedule import schedule_of
 from premortem.pipeline.assembling import conducted
@@ -275,7 +276,9 @@ class Ready:
 
     def __init__(self, count: int) -> None:
         self.profile = profile()
-        self._sequences = [s for grant in grants_of(count) for s in grant.job.sequences]
+        self._sequences = [
+            s for grant in grants_of(count) for s in unpack_job(grant.packed).sequences
+        ]
 
     def cases(self, part: PlanSlice) -> list[Sequence]:
         return self._sequences[part.first : part.first + part.count]

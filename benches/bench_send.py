@@ -253,6 +253,7 @@ def grants_of(count: int):
     import numpy as np
 
     from premortem.domain.jobs import Job
+    from premortem.domain.packing import pack_job
     from premortem.domain.run import Case, Origin, Sequence
     from premortem.run.messages import Grant
 
@@ -275,7 +276,7 @@ def grants_of(count: int):
             sequences=part,
             slots=slots.astype("<f8").tobytes(),
         )
-        yield Grant(job=job, epoch=1, lease_s=10.0)
+        yield Grant(job_id=job.id, packed=pack_job(job), epoch=1, lease_s=10.0)
 
 
 def profile():
@@ -435,7 +436,7 @@ def measure(requests: int, rounds: int) -> dict[str, list[float]]:
             rates.setdefault("sender", []).append(own_rate("bare", port, requests))
             rates.setdefault("preparing", []).append(own_rate("making", port, requests))
             rates.setdefault("awaited", []).append(own_rate("awaited", port, requests // 2))
-            rates.setdefault("runner", []).append(own_rate("whole", port, requests // 2))
+            rates.setdefault("runner", []).append(own_rate("whole", port, requests * 2))
             if locust:
                 rate = locust_rate(locust, port, requests // 6, folder)
                 rates.setdefault("locust", []).append(rate)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol, TypeVar
 
 from premortem.domain.jobs import Job, ResultBatch
+from premortem.domain.packing import pack_job
 from premortem.run.controller import LEASE_S
 from premortem.run.executor import Executor, Gone
 from premortem.run.inside import InsideExecutor, ThreadPort
@@ -134,7 +135,8 @@ class Turned:
                 self.executor.send(worker_id, self._setup(worker_id))
             case Ask():
                 for _ in range(min(message.jobs, len(self._jobs))):
-                    grant = Grant(job=self._jobs.pop(0), epoch=1, lease_s=LEASE_S)
+                    job = self._jobs.pop(0)
+                    grant = Grant(job_id=job.id, packed=pack_job(job), epoch=1, lease_s=LEASE_S)
                     self.executor.send(worker_id, grant)
             case ResultBatch():
                 renewed = Renewed(

@@ -12,6 +12,7 @@ import numpy as np
 from premortem.config import Config, TargetConfig
 from premortem.domain.jobs import Job, ResultBatch
 from premortem.domain.latency import Latency
+from premortem.domain.packing import pack_job
 from premortem.domain.run import Case, Plan, Result, Sequence
 from premortem.run.messages import (
     Ask,
@@ -146,7 +147,15 @@ class Controller:
         if self._jobs:
             granted = self._jobs.popleft()
             self._open.add(granted.id)
-            self.tell(Grant(job=granted, epoch=epoch, lease_s=self._lease_s, skip=self._skip))
+            self.tell(
+                Grant(
+                    job_id=granted.id,
+                    packed=pack_job(granted),
+                    epoch=epoch,
+                    lease_s=self._lease_s,
+                    skip=self._skip,
+                )
+            )
 
     def acknowledge(self, batch: ResultBatch) -> None:
         self.tell(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 
 import numpy as np
@@ -110,7 +111,7 @@ def test_slices_lie_end_to_end(total, rate):
     assert slices[0].start_s == 0
     assert slices[-1].end_s == total / rate
     assert sum(each.count for each in slices) == total
-    for each, after in zip(slices, slices[1:], strict=False):
+    for each, after in itertools.pairwise(slices):
         assert each.first + each.count == after.first
         assert each.end_s == after.start_s
     assert all(1 <= each.count <= SLICE_CASES_MAX for each in slices)

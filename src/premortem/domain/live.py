@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Literal
 
-import msgspec
 from msgspec import Struct
 
 from premortem.domain.jobs import Count, Job
+from premortem.domain.packing import unpack_job
 from premortem.domain.run import Plan, Result
 
 RunStatus = Literal["running", "stopping", "ended"]
@@ -67,8 +67,8 @@ class Granted(Struct, frozen=True, kw_only=True, dict=True):
 
     job_id: str
     packed: bytes
-    """The Job as MessagePack: a controller passes it on without looking into it, as
-    `msgspec.Raw`, since decoding its cases takes longer than all else."""
+    """See `pack_job`: a controller passes it on without looking into it, since decoding its cases
+    takes longer than all else."""
     start_s: float
     """Plan second of its first slot."""
     count: int
@@ -82,7 +82,7 @@ class Granted(Struct, frozen=True, kw_only=True, dict=True):
     @cached_property
     def job(self) -> Job:
         """The job itself."""
-        return msgspec.msgpack.decode(self.packed, type=Job)
+        return unpack_job(self.packed)
 
 
 class Word(Struct, frozen=True, kw_only=True):

@@ -421,7 +421,13 @@ class Controller:
             granted = self._queue.take(member.worker_id, now=self.now(), due_before_s=due_before_s)
             if granted is None:
                 return
-            grant = Grant(job=granted.job, epoch=granted.epoch, lease_s=LEASE_S, skip=granted.skip)
+            grant = Grant(
+                job_id=granted.job_id,
+                packed=granted.packed,
+                epoch=granted.epoch,
+                lease_s=LEASE_S,
+                skip=granted.skip,
+            )
             self.crew.grant(member.worker_id, grant)
 
     def size(self, workers: int) -> None:

@@ -126,7 +126,7 @@ class Crew:
         """Give it a job."""
         member = self.members[worker_id]
         member.room -= 1
-        member.jobs[grant.job.id] = grant.epoch
+        member.jobs[grant.job_id] = grant.epoch
         self._executor.send(worker_id, grant)
 
     def tell(self, message: ToWorker) -> None:

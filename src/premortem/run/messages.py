@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from premortem.config import Config
-from premortem.domain.jobs import Job, ResultBatch
+from premortem.domain.jobs import ResultBatch
 from premortem.domain.run import Plan
 from premortem.domain.traffic import Profile
 
@@ -38,7 +38,9 @@ class Setup(Struct, frozen=True, kw_only=True, tag=True):
 class Grant(Struct, frozen=True, kw_only=True, tag=True):
     """A job under a lease of `lease_s` from now."""
 
-    job: Job
+    job_id: str
+    packed: bytes
+    """The job, see `pack_job`."""
     epoch: int
     lease_s: float
     skip: tuple[tuple[int, int], ...] = ()

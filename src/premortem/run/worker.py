@@ -19,8 +19,8 @@ from typing import Any, Protocol
 
 from premortem.checks import Checker
 from premortem.domain.jobs import ResultBatch, Vitals
-from premortem.domain.run import SAFE_METHODS
-from premortem.errors import PremortemError, TargetError, UnsafeTarget
+from premortem.domain.packing import unpack_job
+from premortem.errors import PremortemError, TargetError
 from premortem.run.counting import BATCH_S, packed
 from premortem.run.course import Work
 from premortem.run.messages import (
@@ -39,6 +39,7 @@ from premortem.run.messages import (
     ToWorker,
 )
 from premortem.run.plan_clock import PlanClock
+from premortem.run.safety import refuse_unsafe
 from premortem.run.sending import Judge, Sending
 from premortem.run.vitals import cpu_s, rss_bytes
 from premortem.send.auth import Credentials
@@ -215,18 +216,19 @@ class Worker:
         self._asked = max(0, self._asked - 1)
         if self._stopping:
             return  # its lease runs out, and its cases are counted as not sent
-        before = self._works.get(grant.job.id)
+        before = self._works.get(grant.job_id)
         if before is not None:
             self._drop(before)
         now = self._now()
-        work = Work(grant.job, epoch=grant.epoch, skip=grant.skip)
+        job = unpack_job(grant.packed)
+        work = Work(job, epoch=grant.epoch, skip=grant.skip)
         if self._setup.plan.keep_all:
             work.sample_every = 1
         work.leased(grant.lease_s, since=now)
         work.said_at = now
-        self._refuse_unsafe(grant)
+        refuse_unsafe(job.sequences, self._setup.config.target)  # the last door
         self._works[work.job_id] = work
-        roles = {case.role for sequence in grant.job.sequences for case in sequence.cases}
+        roles = {case.role for sequence in job.sequences for case in sequence.cases}
         for role in roles - self._signed:
             self._signed.add(role)
             self._in_task(self._sign_in(role))
@@ -235,20 +237,6 @@ class Worker:
         else:
             self.finished(work)
         self.idle()
-
-    def _refuse_unsafe(self, grant: Grant) -> None:
-        """The last door before a target that is not ours to change."""
-        target = self._setup.config.target
-        if target.disposable:
-            return
-        for sequence in grant.job.sequences:
-            for case in sequence.cases:
-                if case.request.method not in SAFE_METHODS:
-                    raise UnsafeTarget(
-                        target=target.base_url,
-                        method=case.request.method,
-                        operation_id=case.operation_id,
-                    )
 
     async def _sign_in(self, role: str) -> None:
         """Ahead of the first case that needs it."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from hashlib import blake2b
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 import zstandard
@@ -25,8 +25,16 @@ in 2.7 times the time, level 9 7 % less in 5.6 times the time."""
 DIGEST_BYTES = 16
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 _encoder = msgspec.msgpack.Encoder()
+
+
+class Decoding(Protocol[T_co]):
+    """What makes values of bytes; a msgspec decoder is one."""
+
+    def decode(self, data: bytes, /) -> T_co:
+        """The value. Raises msgspec.DecodeError."""
 
 
 class Cipher:
@@ -77,7 +85,7 @@ class Cipher:
         """The Struct of type KIND that was sealed for PLACE."""
         return self.unpack(msgspec.msgpack.Decoder(kind), self.open(sealed, place=place))
 
-    def unpack(self, decoder: msgspec.msgpack.Decoder[T], packed: bytes) -> T:
+    def unpack(self, decoder: Decoding[T], packed: bytes) -> T:
         """PACKED as the decoder's type. Raises StoreError when another version wrote it."""
         try:
             return decoder.decode(packed)

@@ -6,15 +6,15 @@ from collections.abc import Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 
 from premortem.domain.jobs import Count, Job, JobState
+from premortem.domain.packing import pack_job, unpack_job
 from premortem.domain.run import Result
 from premortem.errors import StoreError
 from premortem.store.batch import Batch, find_all
-from premortem.store.cipher import Cipher, pack
+from premortem.store.cipher import Cipher
 from premortem.store.counts import add_counts
 from premortem.store.database import Database
 from premortem.store.insertion import insert_rows
@@ -28,7 +28,15 @@ from premortem.store.queue_rows import (
 from premortem.store.results import RESULTS_FULL_MAX, Results
 from premortem.store.tables import dead_jobs, job_payloads, jobs, live_runs
 
-_decoder = msgspec.msgpack.Decoder(Job)
+
+class _JobDecoder:
+    """Jobs of bytes."""
+
+    def decode(self, data: bytes, /) -> Job:
+        return unpack_job(data)
+
+
+_decoder = _JobDecoder()
 
 
 class Changed(Struct, frozen=True, kw_only=True):
@@ -85,7 +93,7 @@ class JobTable:
 
     def sealed(self, run: int, job: Job) -> bytes:
         """JOB as it lies in the store."""
-        return self._cipher.seal(pack(job), place=place_of_job(row_of(run, job)))
+        return self._cipher.seal(pack_job(job), place=place_of_job(row_of(run, job)))
 
     def payloads(self, connection: Connection, numbers: Collection[int]) -> dict[int, bytes]:
         """Row number -> what `opened` takes."""
@@ -104,7 +112,7 @@ class JobTable:
         return there
 
     def plain(self, number: int, payload: bytes) -> bytes:
-        """The job of a row as MessagePack."""
+        """The job of a row, packed."""
         return self._cipher.open(payload, place=place_of_job(number))
 
     def opened(self, number: int, payload: bytes) -> Job:
