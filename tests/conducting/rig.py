@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -79,6 +80,7 @@ def events(
     stop: threading.Event | None = None,
     resume: str = "",
     assistants: Helping | None = None,
+    clock: Callable[[], float] = time.time,
     sight: Sight | None = None,
 ) -> Iterator[Event]:
     """PLAN run against BASE."""
@@ -96,6 +98,7 @@ def events(
         clean=lambda result: result,
         resume=bool(resume),
         assistants=assistants,
+        clock=clock,
         sight=sight,
     )
 

@@ -30,7 +30,7 @@ class Target:
         return Counter(self._ask("/_seen"))
 
     def behave(self, **settings: float) -> None:
-        """`delay_s` of every answer; `status`; `stall_at` request number for `stall_s`."""
+        """`delay_s` of every answer; its `status`; `cut=1`: every seventh request is cut off."""
         query = "&".join(f"{name}={value}" for name, value in settings.items())
         self._ask(f"/_behave?{query}")
 
@@ -68,6 +68,9 @@ async def _served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, st
             else:
                 key = f"{method} {parts.path}"
                 state["seen"][key] = state["seen"].get(key, 0) + 1
+                if state["cut"] and len(state["seen"]) % 7 == 0:
+                    writer.transport.abort()
+                    return
                 if state["delay_s"]:
                     await asyncio.sleep(state["delay_s"])
                 if state["status"] == 200:
@@ -87,7 +90,7 @@ def _write(writer: asyncio.StreamWriter, status: int, body: bytes) -> None:
 
 
 async def _main() -> None:
-    state: dict = {"seen": {}, "delay_s": 0.0, "status": 200}
+    state: dict = {"seen": {}, "delay_s": 0.0, "status": 200, "cut": 0}
     server = await asyncio.start_server(lambda r, w: _served(r, w, state), "127.0.0.1", 0)
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
     await server.serve_forever()

@@ -16,7 +16,7 @@ from premortem.domain.jobs import Count, JobState, ResultBatch
 from premortem.domain.latency import Latency
 from premortem.domain.live import Granted, LiveRun, LostLease, QueueStats, Word
 from premortem.domain.run import Result
-from premortem.errors import RunError, StoreUnavailable
+from premortem.errors import RunError, StoreLocked, StoreUnavailable
 from premortem.run.board import Board
 from premortem.run.crew import Crew
 from premortem.run.executor import Executor, Gone
@@ -224,7 +224,7 @@ class Controller:
                 yield from self._obey()
                 self._grant()
                 self._unreachable_since = 0.0
-            except StoreUnavailable:
+            except (StoreUnavailable, StoreLocked):
                 self._unreachable_since = self._unreachable_since or self.now()
                 if self.now() - self._unreachable_since > STORE_WAIT_S_MAX:
                     raise

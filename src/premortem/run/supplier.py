@@ -12,7 +12,7 @@ from premortem.domain.jobs import Job
 from premortem.domain.live import PlanSlice
 from premortem.domain.load import Scale
 from premortem.domain.run import Sequence
-from premortem.errors import StoreUnavailable
+from premortem.errors import StoreLocked, StoreUnavailable
 
 CLAIM_LEASE_S = 60.0
 """A controller that makes cases renews its claim while it does; one that died loses it then."""
@@ -105,7 +105,7 @@ class Supplier:
                 return True
             if self._queue.all_cut():
                 return False
-        except StoreUnavailable:
+        except (StoreUnavailable, StoreLocked):
             pass  # the controller waits for it, and gives up in time
         self.cut_once.set()
         self._stop.wait(IDLE_S)
@@ -130,5 +130,5 @@ class Supplier:
     def _put(self, part: PlanSlice, jobs: list[Job]) -> str:
         try:
             return self._queue.put(part, jobs)
-        except StoreUnavailable:
+        except (StoreUnavailable, StoreLocked):
             return "full"  # it may have been stored: the next try tells
