@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 from premortem.pipeline.assistant import assist
+from premortem.pipeline.assistants import wait_for_end
 from tests.conducting.rig import Numbered, config, opened
 
 
@@ -27,6 +28,9 @@ class Helpers:
         process = subprocess.Popen([*command, *self._arguments], stdin=subprocess.PIPE)
         self._processes.append(process)
 
+    def size(self, controllers: int) -> None:
+        """There is one, whatever is wanted."""
+
     def close(self) -> None:
         for process in self._processes:
             assert process.stdin is not None
@@ -37,7 +41,7 @@ class Helpers:
 def main() -> None:
     run_id, name, base, directory = sys.argv[1:]
     stop = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), stop.set()), daemon=True).start()
+    threading.Thread(target=lambda: (wait_for_end(), stop.set()), daemon=True).start()
     with opened(Path(directory)) as store:
         assist(run_id, name, Numbered(), config=config(base), store=store, stop=stop)
 

@@ -26,7 +26,7 @@ from premortem.run.controller import LEASE_S, Controller
 from premortem.run.crew import Crew
 from premortem.run.cutting import cut, cut_closed, sliced
 from premortem.run.executor import Executor
-from premortem.run.governor import Aim, Governor, Held, Searched, Sight
+from premortem.run.governor import Aim, Fleet, Governor, Held, Searched, Sight
 from premortem.run.holding import Holder
 from premortem.run.messages import Setup
 from premortem.run.run_queue import PASSING_STORED_MAX, RunQueue
@@ -133,6 +133,7 @@ def assembled(
     elapsed_s: float = 0.0,
     sight: Sight | None = None,
     leads: bool = True,
+    fleet: Fleet | None = None,
 ) -> Assembled:
     """The controller NAME of RUN. TURN tells its workers apart from those before; ELAPSED_S is
     what the plan's clock shows until it starts. One that does not lead only works."""
@@ -148,7 +149,7 @@ def assembled(
         passing_max=RESULTS_FULL_MAX if plan.keep_all else PASSING_STORED_MAX,
     )
     crew = Crew(executor, _setup(run, supply, config, store), name=f"{name}{turn}w", now=now)
-    governor, aim = _governor(run, scale, sight, leads=leads)
+    governor, aim = _governor(run, scale, sight, leads=leads, fleet=fleet)
     supplier = Supplier(
         queue,
         supply.cases,
@@ -224,7 +225,7 @@ def _cut(run: Conducted, part: PlanSlice, sequences: Many[Sequence]) -> list[Job
 
 
 def _governor(
-    run: Conducted, scale: Scale, sight: Sight | None, *, leads: bool
+    run: Conducted, scale: Scale, sight: Sight | None, *, leads: bool, fleet: Fleet | None
 ) -> tuple[Governor, Aim | None]:
     plan = run.plan
     aim: Aim | None = None
@@ -248,6 +249,7 @@ def _governor(
         scaler=Scaler(scale),
         workers_min=scale.workers_min,
         controllers=scale.controllers_max,
+        fleet=fleet,
         sight=sight,
         aim=aim,
         ends_s=plan.duration_s if leads and (run.steered or plan.connections) else 0.0,

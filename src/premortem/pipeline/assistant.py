@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from functools import partial
 from pathlib import Path
@@ -13,7 +12,7 @@ from premortem.capture import Redactor
 from premortem.config import Config
 from premortem.domain.run import Sequence
 from premortem.pipeline.assembling import Cases, assembled, resumed
-from premortem.pipeline.assistants import read_order
+from premortem.pipeline.assistants import read_order, wait_for_end
 from premortem.pipeline.conducting import down, executor_for, run_batch, steady, up
 from premortem.pipeline.secrets import clean_result
 from premortem.pipeline.supplying import Supply
@@ -36,7 +35,7 @@ def main() -> None:
 
 
 def _watch(stop: threading.Event) -> None:
-    sys.stdin.buffer.read()
+    wait_for_end()
     stop.set()
 
 

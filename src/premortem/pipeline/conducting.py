@@ -39,7 +39,10 @@ class Helping(Protocol):
     """Starts and ends further controllers; `Assistants` is one."""
 
     def start(self, run_id: str) -> None:
-        """Start them for a run that has begun."""
+        """Start the first of them for a run that has begun."""
+
+    def size(self, controllers: int) -> None:
+        """So many controllers in all from now on."""
 
     def close(self) -> None:
         """Let them end."""
@@ -107,6 +110,7 @@ def conduct(
         now=now,
         elapsed_s=began.elapsed_s,
         sight=sight,
+        fleet=assistants,
     )
     controller, governor = parts.controller, parts.governor
     if resume:

@@ -210,8 +210,8 @@ def _judged(summary: RunSummary, findings: list[Finding]) -> tuple[Threshold, ..
 
 
 def _assistants(plan: Plan, config: Config) -> Assistants | None:
-    several = plan.scale.controllers_max
-    return Assistants(config, several - 1) if several > 1 else None
+    least, most = plan.scale.controllers_min, plan.scale.controllers_max
+    return Assistants(config, least=least, most=most) if most > 1 else None
 
 
 def _reproduce_all(

@@ -83,8 +83,8 @@ class JobQueue(Protocol):
     def state(self, standing: bytes | None) -> LiveRun:
         """The run, as all its controllers and commands see it; they see STANDING of this one."""
 
-    def others(self) -> dict[str, bytes]:
-        """Controller id -> what it told, of all others."""
+    def others(self) -> dict[str, tuple[bytes, bool]]:
+        """Controller id -> what it told and whether it lives, of all others."""
 
     def pace(self, speed: float, *, elapsed_s: float, now: float) -> None:
         """The plan's clock, which shows ELAPSED_S, runs at SPEED from NOW on."""
@@ -179,6 +179,11 @@ class Controller:
     def dead(self) -> list[JobState]:
         """Jobs that were given up, with their reasons."""
         return self._queue.dead()
+
+    @property
+    def behind_s(self) -> float:
+        """Plan seconds that are due and whose cases are still being made."""
+        return self._supplier.behind_s
 
     def manned(self, workers: int) -> bool:
         """So many workers have said Hello."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
@@ -14,7 +15,7 @@ from premortem.run.board import Sums, percentiles
 from premortem.run.controller import Controller
 from premortem.run.happenings import Event, Steered, Tick, Tried
 from premortem.run.holding import Holder
-from premortem.run.scaling import Need, Scaler
+from premortem.run.scaling import ControllerNeed, Need, Scaler
 from premortem.run.stopping import StopWatch
 
 LOOK_S = 0.1
@@ -34,6 +35,13 @@ class Sight(Protocol):
 
     def lost(self) -> str:
         """Why the target cannot be seen any more; empty: it can."""
+
+
+class Fleet(Protocol):
+    """The controllers beside the one that leads."""
+
+    def size(self, controllers: int) -> None:
+        """So many in all from now on; those that end hand their work back."""
 
 
 class Aim(Protocol):
@@ -58,6 +66,7 @@ class Governor:
         ends_s: float = 0.0,
         workers_min: int = 1,
         controllers: int = 1,
+        fleet: Fleet | None = None,
     ) -> None:
         """RATE_AT: plan second -> requests per second. ENDS_S: seconds after which the run is
         over, whatever of the plan is left; 0: the plan decides."""
@@ -65,6 +74,9 @@ class Governor:
         self._rate_at = rate_at
         self._stops = stops
         self._scaler = scaler
+        self._fleet = fleet
+        self._cpu: tuple[float, float] | None = None
+        """Seconds of the run, and of CPU, at the last look."""
         self._controllers = controllers
         """That share the plan's rate."""
         self.workers_min = workers_min
@@ -176,6 +188,21 @@ class Governor:
             / self._controllers,
         )
         controller.size(self._scaler.workers(need, now_s=controller.run_s))
+        if self._fleet is not None:
+            self._fleet.size(self._wanted_controllers(controller))
+
+    def _wanted_controllers(self, controller: Controller) -> int:
+        now_s, used_s = controller.run_s, time.process_time()
+        before_s, before_used_s = self._cpu or (0.0, used_s)
+        self._cpu = (now_s, used_s)
+        others = controller.others
+        need = ControllerNeed(
+            controllers=1 + (others.controllers if others else 0),
+            workers=controller.workers,
+            cpu_share=(used_s - before_used_s) / max(0.001, now_s - before_s),
+            behind_s=controller.behind_s,
+        )
+        return self._scaler.controllers(need, now_s=now_s)
 
 
 class Held:

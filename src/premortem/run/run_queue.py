@@ -12,6 +12,8 @@ from premortem.domain.run import Result
 from premortem.run.supplier import CLAIM_LEASE_S
 from premortem.store.queue import Queue
 
+SILENT_S = 3.0
+"""A controller that has not told anything for so long counts as gone."""
 PASSING_STORED_MAX = 2_000
 """Results without a verdict that one controller keeps in full; the rest is counted."""
 
@@ -99,10 +101,11 @@ class RunQueue:
             standing=standing,
         )
 
-    def others(self) -> dict[str, bytes]:
-        """Controller id -> what it told, of all others that have told something."""
+    def others(self) -> dict[str, tuple[bytes, bool]]:
+        """Controller id -> what it told and whether it lives, of others that told something."""
+        since = self._now() - SILENT_S
         return {
-            controller.id: controller.standing
+            controller.id: (controller.standing, controller.seen_at >= since)
             for controller in self._queue.controllers(self._run_id)
             if controller.id != self._controller_id and controller.standing
         }

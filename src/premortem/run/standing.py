@@ -68,12 +68,18 @@ class Others:
         self._lag: dict[str, Latency] = {}
         self._failed: dict[str, int] = {}
         self._last: dict[str, Standing] = {}
+        self._alive: dict[str, bool] = {}
 
-    def take(self, told: Mapping[str, bytes], *, now_s: float) -> None:
-        """TOLD: controller id -> its standing; none is empty."""
-        for controller_id, data in told.items():
+    def take(self, told: Mapping[str, tuple[bytes, bool]], *, now_s: float) -> None:
+        """TOLD: controller id -> its standing, none is empty, and whether it lives."""
+        for controller_id, (data, alive) in told.items():
             standing = _decoder.decode(data)
             self._last[controller_id] = standing
+            if not alive:  # what it counted stays, its workers are gone
+                self._last[controller_id] = msgspec.structs.replace(
+                    standing, workers=0, in_flight=0, backlog=0
+                )
+            self._alive[controller_id] = alive
             self._board.add(self._news(controller_id, standing), now_s=now_s)
             self._board.failed += standing.failed - self._failed.get(controller_id, 0)
             self._failed[controller_id] = standing.failed
@@ -137,5 +143,5 @@ class Others:
 
     @property
     def controllers(self) -> int:
-        """How many there are."""
-        return len(self._last)
+        """How many live."""
+        return sum(self._alive.values())

@@ -63,6 +63,7 @@ class Supplier:
         self._hungry = hungry
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="premortem-supply", daemon=True)
+        self._making: PlanSlice | None = None
         self._making_s = 0.0
         """What the last slice took to make."""
         self.error: BaseException | None = None
@@ -117,13 +118,21 @@ class Supplier:
             return float("inf")
         return self._elapsed() + max(self._scale.ahead_s, 2 * self._making_s)
 
+    @property
+    def behind_s(self) -> float:
+        """Plan seconds that are due, of the slice that is being made."""
+        making = self._making
+        return max(0.0, self._elapsed() - making.start_s) if making is not None else 0.0
+
     def _make(self, part: PlanSlice) -> None:
         began = time.perf_counter()
+        self._making = part
         jobs = self._cut(part, self._cases(part))
         while (word := self._put(part, jobs)) == "full" and not self._stop.wait(IDLE_S):
             pass
         if word == "cut":
             self.missing += part.count - sum(job.count for job in jobs)
+        self._making = None
         self._making_s = time.perf_counter() - began
         self.cut_once.set()
 
