@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -27,6 +26,7 @@ from premortem.domain.leases import (
     take,
 )
 from premortem.domain.live import Granted, LostLease, Word
+from premortem.domain.packing import pack_job
 from premortem.domain.ranges import merged, of_mask, overlapping, size, to_mask
 from tests.store.queue_machine import RULES, QueueMachine
 from tests.store.queue_values import a_count, a_job
@@ -50,7 +50,7 @@ class MemoryQueue:
                 self.states[job_id] = taken
                 return Granted(
                     job_id=job_id,
-                    packed=msgspec.msgpack.encode(self.jobs[job_id]),
+                    packed=pack_job(self.jobs[job_id]),
                     start_s=self.jobs[job_id].start_s,
                     count=taken.count,
                     worker_id=worker_id,
