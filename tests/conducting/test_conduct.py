@@ -13,7 +13,7 @@ import pytest
 
 from premortem.domain.load import Hold, Load, Scale, StopRule
 from premortem.domain.run import Plan
-from premortem.run.happenings import Recovered, Stopping, Tick, WorkerChanged
+from premortem.run.happenings import Recovered, RunStarted, Stopping, Tick, WorkerChanged
 from premortem.run.local import LocalExecutor
 from tests.conducting.helping import Helpers
 from tests.conducting.rig import adds_up, events, finished, opened
@@ -175,7 +175,8 @@ def test_a_search_finds_the_rate_that_breaks_a_threshold(tmp_path: Path) -> None
                 settle_s=0.3,
                 precision=0.3,
             ),
-            thresholds=("p90_ms < 120",),
+            # The median: of a dozen answers at 10 a second one may be late on a busy machine.
+            thresholds=("p50_ms < 120",),
         )
         summary = finished(events(plan, service.base, store))
     assert summary.knee is not None
@@ -241,4 +242,25 @@ def test_a_killed_controller_leaves_its_work_to_the_other(tmp_path: Path) -> Non
         seen = service.seen()
     assert killed
     assert summary.left == 0
+    adds_up(summary, seen)
+
+
+def test_a_stop_reaches_all_controllers(tmp_path: Path) -> None:
+    stop = threading.Event()
+    run_ids: list[str] = []
+
+    def ask(event: object) -> None:
+        if isinstance(event, RunStarted):
+            run_ids.append(event.run_id)
+        if isinstance(event, Tick) and event.controllers == 2:
+            stop.set()
+
+    with target() as service, opened(tmp_path) as store:
+        scale = Scale(workers_min=2, workers_max=2, controllers_max=2, job_s=0.5)
+        plan = Plan(dynamic="0%", rate_per_second=50.0, duration_s=60.0, scale=scale)
+        assistants = Helpers(service.base, tmp_path)
+        summary = finished(events(plan, service.base, store, stop=stop, assistants=assistants), ask)
+        seen = service.seen()
+        assert store.queue.run(run_ids[0]).stop_reason == "stopped by the user"
+    assert summary.left > 0
     adds_up(summary, seen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from premortem.domain.load import Scale
 from premortem.domain.run import Plan
-from premortem.run import Tick
+from premortem.run import Stopping, Tick
 from tests.conducting.rig import adds_up, events, finished, opened
 from tests.conducting.target import target
 from tests.contract.server import Server, started
@@ -40,6 +41,28 @@ def test_a_restarted_postgresql_is_waited_for(server: Server, tmp_path: Path) ->
         seen = service.seen()
     assert restarted
     assert summary.left == 0
+    adds_up(summary, seen)
+
+
+def test_a_stop_is_obeyed_while_the_store_is_away(server: Server, tmp_path: Path) -> None:
+    stop = threading.Event()
+    away: list[bool] = []
+
+    def ask(event: object) -> None:
+        if isinstance(event, Tick) and event.answered > 100 and not away:
+            away.append(True)
+            server.stop()
+            stop.set()
+        if isinstance(event, Stopping):
+            server.start()
+
+    with target() as service, opened(tmp_path, url=server.database()) as store:
+        plan = Plan(dynamic="0%", rate_per_second=100.0, duration_s=60.0)
+        summary = finished(events(plan, service.base, store, stop=stop), ask)
+        seen = service.seen()
+    assert away
+    assert summary.stopped == "stopped by the user"
+    assert summary.left > 0
     adds_up(summary, seen)
 
 

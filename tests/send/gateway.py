@@ -16,6 +16,7 @@ from tests.send.server import unused_port
 
 MISSING = "nginx is not on PATH; `make` installs it (Debian: apt-get install nginx-light)"
 START_S_MAX = 10
+LOG_S_MAX = 10
 
 _CONFIG = """
 daemon off;
@@ -72,9 +73,14 @@ class Gateway:
         name = {"http1.1": "plain", "http2": "plain_2", "https1.1": "tls", "https2": "tls"}
         return f"{scheme}://127.0.0.1:{self.ports[name[scheme + version]]}"
 
-    def seen(self) -> list[str]:
-        """`METHOD PATH PROTOCOL` of each request that has ended."""
-        return (self._folder / "access.log").read_text().splitlines()
+    def saw(self, line: str) -> bool:
+        """Whether a request `METHOD PATH PROTOCOL` has ended; nginx writes it after the answer."""
+        deadline = time.monotonic() + LOG_S_MAX
+        while line not in (self._folder / "access.log").read_text().splitlines():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.01)
+        return True
 
     def errors(self) -> str:
         return (self._folder / "error.log").read_text()

@@ -128,7 +128,7 @@ def test_the_protocol_is_the_one_that_was_asked_for(road):
     path = f"/echo/{road.scheme}-{road.version}"
     assert road.send(get(path)).response.status == 200
     spoken = "HTTP/2.0" if road.version == "2" else "HTTP/1.1"
-    assert f"GET {path} {spoken}" in road.gateway.seen()
+    assert road.gateway.saw(f"GET {path} {spoken}")
 
 
 @pytest.mark.parametrize(

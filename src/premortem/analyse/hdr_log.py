@@ -17,8 +17,6 @@ from premortem.domain.jobs import Count
 from premortem.domain.latency import MICROS_MAX, Latency
 
 _LEGEND = '"StartTimestamp","Interval_Length","Interval_Max","Interval_Compressed_Histogram"'
-_MS = 1000.0
-"""Interval maxima are written in ms, as other tools write them."""
 
 
 def hdr_log(counts: Iterable[Count], *, run_id: str, started_at: float) -> Iterator[str]:
@@ -49,5 +47,5 @@ def _line(second: int, name: str, latency: Latency) -> str:
         histogram.record_value(micros, number)
     # A tag ends at a comma, and at white space for some readers.
     tag = f"Tag={name.replace(',', ';').replace(' ', '_')}," if name else ""
-    longest = latency.max_ms * 1000 / _MS
-    return f"{tag}{second:.3f},1.000,{longest:.3f},{histogram.encode().decode()}"
+    # Interval maxima are in ms, as other tools write them.
+    return f"{tag}{second:.3f},1.000,{latency.max_ms:.3f},{histogram.encode().decode()}"

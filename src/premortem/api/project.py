@@ -138,7 +138,7 @@ class Project:
         the run early. Raises what `run` raises.
         """
         if not isinstance(plan, Plan):
-            plan = load_plan(Path(plan))
+            plan = load_plan(Path(plan), metrics=frozenset(self.config.metrics))
         prepared = pipeline.prepare(plan, config=self.config, store=self.store)
         return pipeline.execute(
             prepared, config=self.config, store=self.store, stop=stop or threading.Event()

@@ -181,8 +181,9 @@ def noted(event: object) -> Text | None:
             said += ", given up" if event.dead else ""
             return Text(said, style="yellow")
         case Steered():
+            value = "not readable" if event.value is None else f"{event.value:.4g}"
             return Text(
-                f"{event.metric} {event.value:.4g}, aim {event.aim:g}: "
+                f"{event.metric} {value}, aim {event.aim:g}: "
                 f"{event.rate_per_second:,.1f}/s from now on",
                 "dim",
             )

@@ -214,7 +214,7 @@ def _checked(
 
 def metrics_of(config: Config) -> frozenset[str]:
     """Names of the target's metrics that CONFIG says how to read."""
-    return frozenset(getattr(config, "metrics", {}))
+    return frozenset(config.metrics)
 
 
 def _fitting(plan: Plan, *, config: Config, profile_of: Callable[[str], Any]) -> list[Complaint]:

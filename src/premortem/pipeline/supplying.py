@@ -94,10 +94,11 @@ class Supply:
 
     def cases(self, part: PlanSlice) -> tuple[Sequence, ...]:
         """The sequences of PART. Raises UnsafeTarget where they could do harm."""
-        held = self._parts.pop(part.number, None)
-        made = held if held is not None else self.part(part)
-        self._parts.pop(part.number, None)
-        return made.sequences
+        if part.number not in self._parts:
+            self.part(part)
+        sequences = self._parts.pop(part.number).sequences
+        refuse_unsafe(sequences, self._config.target)
+        return sequences
 
     def part(self, part: PlanSlice) -> Arranged:
         """The cases of PART. They are held for `cases`, which is asked for them next.
@@ -139,7 +140,6 @@ class Supply:
                 planned=count, planned_dynamic=dynamic, behind=first - round(first * share)
             ),
         )
-        refuse_unsafe(arranged.sequences, self._config.target)
         self._parts[number] = arranged
         for sequence in arranged.sequences:
             self._held[sequence.id] = sequence

@@ -96,6 +96,15 @@ class Sums:
             found.setdefault(operation_id, {})[name] = counts[operation_id, name]
         return found
 
+    def counts(self) -> list[Count]:
+        """As counts that add up to these sums; `second` is -1."""
+        latency = dict(self.latency)
+        found = []
+        for kind, count in sorted(self.kinds.items()):
+            theirs = latency.pop(kind[0], None)  # of an operation's answers: with its first kind
+            found.append(Count(-1, *kind, count, theirs.packed() if theirs else b""))
+        return found
+
     def all_latency(self) -> Latency:
         """Of every operation together."""
         total = Latency()

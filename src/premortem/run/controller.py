@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Protocol
 
 from premortem.domain.jobs import Count, JobState, ResultBatch
@@ -22,6 +23,7 @@ from premortem.run.crew import Crew
 from premortem.run.executor import Executor, Gone
 from premortem.run.happenings import Event, Gathered, Paused, Recovered, Stopping, WorkerChanged
 from premortem.run.messages import (
+    STOP_GRACE_S,
     Ask,
     Grant,
     Hello,
@@ -34,6 +36,7 @@ from premortem.run.messages import (
     ToController,
 )
 from premortem.run.plan_clock import PlanClock
+from premortem.run.resting import PAUSED_S_MAX
 from premortem.run.standing import Others, standing_of
 from premortem.run.supplier import Supplier
 
@@ -51,10 +54,8 @@ GRANT_AHEAD_S = 4.0
 """A job is given to a worker so long before it is due."""
 STORE_WAIT_S_MAX = 120.0
 """A store that cannot be reached is waited for; then the run ends, and can be resumed."""
-PAUSED_S_MAX = 300.0
-"""Rests that the target asked for, of all workers on average; then the run stops."""
-STOP_GRACE_S = 0.8
-"""Answers under way when a run stops are waited for so long."""
+STORE_AWAY = (StoreUnavailable, StoreLocked)
+"""It is worth asking again."""
 STOP_S_MAX = 10.0
 """Workers that have not reported so long after a stop are ended."""
 
@@ -88,6 +89,9 @@ class JobQueue(Protocol):
 
     def pace(self, speed: float, *, elapsed_s: float, now: float) -> None:
         """The plan's clock, which shows ELAPSED_S, runs at SPEED from NOW on."""
+
+    def stop(self, why: str) -> None:
+        """Let all controllers stop."""
 
     def dead(self) -> list[JobState]:
         """Jobs that were given up, with their reasons."""
@@ -222,22 +226,31 @@ class Controller:
         """
         while not self._over():
             yield from self._listen()
-            try:
-                yield from self._store()
-                yield from self._part()
-                yield from self._recover()
-                yield from self._obey()
-                self._grant()
-                self._unreachable_since = 0.0
-            except (StoreUnavailable, StoreLocked):
-                self._unreachable_since = self._unreachable_since or self.now()
-                if self.now() - self._unreachable_since > STORE_WAIT_S_MAX:
-                    raise
             if self._supplier.error is not None:
                 raise self._supplier.error
-            yield from self._governor.look(self)
-            if self._governor.over and not self.stopping:
-                self._halt("")
+            if self._stop_asked.is_set():
+                yield from self.stop("stopped by the user", "")
+            # The governor looks even when the store is away: what it stops is sent by workers.
+            for step in (self._tend, self._govern):
+                try:
+                    yield from step()
+                except STORE_AWAY:
+                    self._unreachable_since = self._unreachable_since or self.now()
+                    if self.now() - self._unreachable_since > STORE_WAIT_S_MAX:
+                        raise
+
+    def _tend(self) -> Iterator[Event]:
+        yield from self._store()
+        yield from self._part()
+        yield from self._recover()
+        yield from self._obey()
+        self._grant()
+        self._unreachable_since = 0.0
+
+    def _govern(self) -> Iterator[Event]:
+        yield from self._governor.look(self)
+        if self._governor.over and not self.stopping:
+            self._halt("")
 
     def _over(self) -> bool:
         if self._batches:
@@ -394,8 +407,6 @@ class Controller:
 
     def _obey(self) -> Iterator[Event]:
         """What others ask of the run: to stop, or another pace."""
-        if self._stop_asked.is_set():
-            yield from self.stop("stopped by the user", "")
         if self.now() < self._state_at:
             return
         self._state_at = self.now() + STATE_S
@@ -467,5 +478,9 @@ class Controller:
     def _halt(self, stopped: str) -> None:
         self._stopping_at = self.now()
         self.stopped = stopped
-        self.crew.tell(Stop(why=stopped or "the run is over", grace_s=STOP_GRACE_S))
+        why = stopped or "the run is over"
+        self.crew.tell(Stop(why=why, grace_s=STOP_GRACE_S))
         self._supplier.stop()
+        if self.others is not None:
+            with suppress(*STORE_AWAY):  # they end with this one in any case
+                self._queue.stop(why)

@@ -22,7 +22,7 @@ class Member:
 
     def __init__(self, worker_id: str, *, now: float) -> None:
         self.worker_id = worker_id
-        self.state: Literal["starting", "working", "draining", "left"] = "starting"
+        self.state: Literal["starting", "working", "draining"] = "starting"
         self.since = now
         """When it came into its state."""
         self.room = 0

@@ -6,12 +6,17 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
-from premortem.domain.condition import Condition, Ended, Metric, Observed, judge_thresholds, measure
-from premortem.domain.jobs import Count
-from premortem.domain.latency import Latency
+from premortem.domain.condition import (
+    Condition,
+    Metric,
+    Observed,
+    judge_thresholds,
+    measure,
+    observed_of,
+)
 from premortem.domain.limit import LimitSearch, Trial
 from premortem.domain.load import Hold
-from premortem.run.board import Sums, percentiles
+from premortem.run.board import percentiles
 from premortem.run.controller import Controller
 from premortem.run.happenings import Event, Steered, Tick, Tried
 from premortem.run.holding import Holder
@@ -116,11 +121,9 @@ class Governor:
         """What was seen in the last SECONDS."""
         now_s = controller.now() - controller.started_at
         sums, lag = controller.board.last(seconds, now_s=now_s)
-        operations = {name: _ended(sums, name) for name in {kind[0] for kind in sums.kinds}}
-        return Observed(
+        return observed_of(
+            sums.counts(),
             duration_s=max(0.001, min(seconds, now_s)),
-            whole=_ended(sums, ""),
-            operations=operations,
             lag=lag or None,
             backlog=float(
                 controller.crew.backlog + (controller.others.backlog if controller.others else 0)
@@ -228,7 +231,7 @@ class Held:
         yield Steered(
             rate_per_second=rate,
             metric=str(self._metric),
-            value=float("nan") if value is None else value,
+            value=value,
             aim=self._hold.value,
         )
 
@@ -244,7 +247,6 @@ class Searched:
         self._rate_max = rate_max
         self._trial: Trial | None = None
         self._began_s = 0.0
-        self.tried: list[Tried] = []
 
     def look(self, controller: Controller, governor: Governor) -> Iterator[Event]:
         """Judges a trial when its time is over, and begins the next one."""
@@ -261,29 +263,9 @@ class Searched:
             self.search.judge(self._trial, held)
             said = "; ".join(each.said for each in judged)
             rate = self._trial.rate_per_second
-            self.tried.append(Tried(rate_per_second=rate, held=held, evidence=said))
-            yield self.tried[-1]
+            yield Tried(rate_per_second=rate, held=held, evidence=said)
         self._trial, self._began_s = self.search.next(), now_s
         if self._trial is None:
             governor.over = True
             return
         controller.pace(self._trial.rate_per_second / self._rate_max)
-
-
-def _ended(sums: Sums, operation_id: str) -> Ended:
-    counts = [
-        Count(0, *kind[:3], kind[3], kind[4], kind[5], kind[6], count)
-        for kind, count in sums.kinds.items()
-        if not operation_id or kind[0] == operation_id
-    ]
-    statuses: dict[int, int] = {}
-    for count in counts:
-        if count.outcome == "answered":
-            statuses[count.status] = statuses.get(count.status, 0) + count.count
-    latency = sums.latency.get(operation_id, Latency()) if operation_id else sums.all_latency()
-    return Ended(
-        statuses=statuses,
-        faulted=sum(count.count for count in counts if count.outcome == "faulted"),
-        unknown=sum(count.count for count in counts if count.outcome == "unknown"),
-        latency=latency or None,
-    )

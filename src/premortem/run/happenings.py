@@ -112,7 +112,8 @@ class Steered(Struct, frozen=True, kw_only=True, tag=True):
 
     rate_per_second: float
     metric: str
-    value: float
+    value: float | None
+    """None: it could not be read."""
     aim: float
 
 

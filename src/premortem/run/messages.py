@@ -17,6 +17,9 @@ from premortem.domain.traffic import Profile
 MESSAGE_BYTES_MAX = 256 * 1024 * 1024
 """One message; a job or a batch that is larger is a bug."""
 
+STOP_GRACE_S = 0.8
+"""After a stop, answers under way are waited for so long; what is missing then is given up."""
+
 # To a worker.
 
 

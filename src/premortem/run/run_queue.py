@@ -114,6 +114,10 @@ class RunQueue:
         """See `Queue.set_speed`."""
         self._queue.set_speed(self._run_id, speed, elapsed_s=elapsed_s, now=now)
 
+    def stop(self, why: str) -> None:
+        """See `Queue.request_stop`."""
+        self._queue.request_stop(self._run_id, reason=why)
+
     def dead(self) -> list[JobState]:
         """Jobs that were given up, with their reasons."""
         return self._queue.job_states(self._run_id, ["dead"])

@@ -37,15 +37,8 @@ _decoder = msgspec.msgpack.Decoder(Standing)
 
 def standing_of(board: Board, crew: Crew) -> bytes:
     """As bytes: what BOARD has counted and how CREW is."""
-    sums = board.whole
-    latency = dict(sums.latency)
-    counts = []
-    for kind, count in sorted(sums.kinds.items()):
-        theirs = latency.pop(kind[0], None)  # of an operation's answers: with its first kind
-        packed = theirs.packed() if theirs else b""
-        counts.append(Count(-1, *kind, count, packed))
     standing = Standing(
-        counts=tuple(counts),
+        counts=tuple(board.whole.counts()),
         lag=board.lag.packed(),
         failed=board.failed,
         workers=crew.size,

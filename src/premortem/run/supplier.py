@@ -16,8 +16,8 @@ from premortem.errors import StoreLocked, StoreUnavailable
 
 CLAIM_LEASE_S = 60.0
 """A controller that makes cases renews its claim while it does; one that died loses it then."""
-IDLE_S = 0.05
-"""Between two looks whether it is time for more."""
+IDLE_S = 0.2
+"""Between two looks whether it is time for more: each asks the store."""
 
 
 class SliceQueue(Protocol):

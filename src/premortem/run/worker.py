@@ -24,6 +24,7 @@ from premortem.errors import PremortemError, TargetError
 from premortem.run.counting import BATCH_S, packed
 from premortem.run.course import Work
 from premortem.run.messages import (
+    STOP_GRACE_S,
     Ask,
     Drain,
     Grant,
@@ -47,8 +48,6 @@ from premortem.send.client import Client
 from premortem.send.opening import new_sender
 from premortem.send.transport import Transport
 
-STOP_GRACE_S = 0.8
-"""After a stop, answers under way are waited for so long; what is missing then is given up."""
 HEARTBEAT_S = 0.05
 """How often batches, leases and jobs are looked after."""
 RENEWALS = 3
