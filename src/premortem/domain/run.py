@@ -39,6 +39,14 @@ class Origin(Struct, frozen=True, kw_only=True, gc=False):
     profile_version: str = ""
 
 
+Expects = Literal["answer", "refusal", "gone", "there", "same", "once", "denied"]
+"""What a correct service does. `answer`: nothing more than to answer sanely. `refusal`: 4xx.
+`gone`: what the case `against` took away is not there any more. `there`: what it made is there.
+`same`: it answers what it answered to the case `against`, but for what is volatile: nothing sent
+between the two may have changed anything. `once`: of the cases sent at once with it, one at most
+is let through. `denied`: the credentials were taken back by the case `against`: 401 or 403."""
+
+
 class Intent(Struct, frozen=True, kw_only=True, gc=False):
     """What a case is meant to be.
 
@@ -50,8 +58,9 @@ class Intent(Struct, frozen=True, kw_only=True, gc=False):
     kind: Literal["realistic", "adversarial"] = "realistic"
     breaks: str = ""
     place: Place | None = None
-    expects: Literal["answer", "refusal"] = "answer"
-    """`refusal`: a correct service answers 4xx."""
+    expects: Expects = "answer"
+    against: int = -1
+    """Index in the sequence of the case that the expectation refers to; -1: none."""
     certain: bool = False
     """The constraint is declared by the specification, not only learned from traffic."""
 
@@ -85,6 +94,9 @@ class Case(Struct, frozen=True, kw_only=True, gc=False):
     """What production said when it refused, in a word or a line without values; empty: nothing."""
     setup: bool = False
     """It is there to bring about the state that a later case of the sequence needs."""
+    together: int = 0
+    """Neighbours in a sequence with the same number are sent at once, none waiting for another's
+    answer; 0: one after the other."""
 
     @property
     def id(self) -> str:
@@ -101,6 +113,11 @@ class Sequence(Struct, frozen=True, kw_only=True, gc=False):
     def id(self) -> str:
         """16 hex digits of its cases in order."""
         return sha256("".join(case.id for case in self.cases).encode()).hexdigest()[:16]
+
+    @property
+    def remembers(self) -> bool:
+        """Whether a check needs what came of earlier cases of it."""
+        return any(case.intent.against >= 0 or case.together for case in self.cases)
 
     def upto(self, index: int) -> Sequence:
         """The cases up to and including INDEX."""
