@@ -172,7 +172,16 @@ def one_key_twice(ledger: Ledger) -> object:
     return ids[0] == ids[1], ledger.get("CFO", path).json()["count"]
 
 
+MOMENTS_MAX = 10
+"""A race that is there is not won each time, least of all on a busy machine."""
+
+
 def payouts_at_one_moment(ledger: Ledger) -> object:
+    tries = (six_payouts(ledger) for _ in range(MOMENTS_MAX))
+    return next((seen for seen in tries if any(seen)), (False, False))
+
+
+def six_payouts(ledger: Ledger) -> tuple[bool, bool]:
     payment_id = ledger.payment()
     path = f"/refund-requests/{ledger.granted(payment_id)}/payout"
     with ThreadPoolExecutor(6) as threads:
