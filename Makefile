@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo test lint quality bench targets models nginx peers postgres clean
+.PHONY: help install demo test lint quality bench bench-defects targets models nginx peers postgres clean
 
 help:
 	@echo "make demo     install, then the whole road on the sample service: findings, a scenario, reports"
 	@echo "make test     the whole test suite, with linters and types"
 	@echo "make quality  slower: how good templates, cases and findings are, on real recordings"
 	@echo "make bench    the numbers the docs claim, each beside a peer or a floor"
+	@echo "make bench-defects  errors found and code reached on real services, beside Schemathesis (hours)"
 	@echo "make targets  install the third-party services that quality runs use (Kinto)"
 	@echo "make peers    install the recorders that tests/quality/formats/record.py uses"
 	@echo "make models   install the embedded engine and the built-in language model (200 MB)"
@@ -61,6 +62,10 @@ quality: $(INSTALLED) targets models
 
 bench: $(INSTALLED)
 	@for file in benches/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+# Alone on the machine: what runs beside it changes what a time-boxed fuzzer finds.
+bench-defects: $(INSTALLED)
+	@$(BIN)/python -m benches.defects
 
 # The services have venvs of their own: their pins must not meet ours.
 targets: .build/kinto/.installed

@@ -13,12 +13,14 @@ import statistics
 import subprocess
 import sys
 import time
+from functools import partial
 
 from bench_send import CONNECTIONS, cpu_s, own_rate, pin, requests_of, server
 
 
 def schedule(port: int, rate: int, seconds: int) -> None:
-    """How far from their slots requests go out, and a timer alone for comparison, both at RATE.
+    """How far from their slots requests are written, and a timer alone for comparison, both at
+    RATE.
 
     Prints for each the error's percentiles in ms, and the share of a core used.
     """
@@ -27,26 +29,32 @@ def schedule(port: int, rate: int, seconds: int) -> None:
     from premortem.send.line import new_loop
     from premortem.send.timer import Alarm
 
+    errors: list[float] = []
+
     async def paced(act) -> dict[str, float]:
         loop = asyncio.get_running_loop()
-        alarm, over, errors = Alarm(loop), loop.create_future(), []
+        alarm, over, begun = Alarm(loop), loop.create_future(), 0
+        errors.clear()
         count, step_s = rate * seconds, 1 / rate
         start, before = time.monotonic() + 0.1, cpu_s()
 
         def due() -> None:
-            while (n := len(errors)) < count:
-                early_s = start + n * step_s - time.monotonic()
-                if early_s > 0:
-                    alarm.at(start + n * step_s, due)
+            nonlocal begun
+            while begun < count:
+                slot = start + begun * step_s
+                if slot > time.monotonic():
+                    alarm.at(slot, due)
                     return
-                errors.append(-early_s)
-                act(n)
+                act(begun, slot)
+                begun += 1
             over.set_result(None)
 
         alarm.at(start, due)
         await over
         used = (cpu_s() - before) / (time.monotonic() - start)
         alarm.close()
+        while len(errors) < count:
+            await asyncio.sleep(0.01)
         errors.sort()
         at = {f"p{p}_ms": errors[int(count * p / 100)] * 1000 for p in (50, 99)}
         return at | {"max_ms": errors[-1] * 1000, "cores": used}
@@ -56,19 +64,18 @@ def schedule(port: int, rate: int, seconds: int) -> None:
         async with Sender(target, connections_max=CONNECTIONS) as sender:
             ready = [sender.prepare(one) for one in requests_of(rate)]
 
-            answered = 0
+            past = sender.now() - time.monotonic()
 
-            def done(outcome, _began, _ended) -> None:
-                nonlocal answered
+            def done(slot, outcome, began, _ended) -> None:
                 assert outcome.status == 200
-                answered += 1
+                errors.append(began - past - slot)
 
             gc.collect()
             gc.freeze()
-            timer = await paced(lambda _: None)
-            sending = await paced(lambda n: sender.begin(ready[n % rate], done))
-            while answered < rate * seconds:
-                await asyncio.sleep(0.01)
+            timer = await paced(lambda _, slot: errors.append(time.monotonic() - slot))
+            sending = await paced(
+                lambda n, slot: sender.begin(ready[n % rate], partial(done, slot))
+            )
             print(json.dumps({"timer": timer, "sender": sending}), flush=True)
 
     with asyncio.Runner(loop_factory=new_loop) as runner:

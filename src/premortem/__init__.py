@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from premortem.api.project import Project, open_project
     from premortem.api.wanted import cases
     from premortem.capture.middleware import record
+    from premortem.checks import Failure, Known, check
     from premortem.config import Config
     from premortem.domain.context import Context, Range, User
-    from premortem.domain.run import Case, Finding, Plan, Sequence
+    from premortem.domain.run import Case, Finding, Plan, Sent, Sequence
     from premortem.domain.traffic import Exchange, Profile, Request, Response
     from premortem.errors import PremortemError
 
@@ -41,8 +42,10 @@ __all__ = [
     "Config",
     "Context",
     "Exchange",
+    "Failure",
     "Finding",
     "FindingError",
+    "Known",
     "LiveCase",
     "Plan",
     "PremortemError",
@@ -51,9 +54,11 @@ __all__ = [
     "Range",
     "Request",
     "Response",
+    "Sent",
     "Sequence",
     "User",
     "cases",
+    "check",
     "open_project",
     "record",
 ]
@@ -63,9 +68,10 @@ _HOMES = {
     "premortem.api.project": ("Project", "open_project"),
     "premortem.api.wanted": ("cases",),
     "premortem.capture.middleware": ("record",),
+    "premortem.checks": ("Failure", "Known", "check"),
     "premortem.config": ("Config",),
     "premortem.domain.context": ("Context", "Range", "User"),
-    "premortem.domain.run": ("Case", "Finding", "Plan", "Sequence"),
+    "premortem.domain.run": ("Case", "Finding", "Plan", "Sent", "Sequence"),
     "premortem.domain.traffic": ("Exchange", "Profile", "Request", "Response"),
     "premortem.errors": ("PremortemError",),
 }

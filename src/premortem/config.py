@@ -15,6 +15,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from premortem.domain.invariant import parse_invariant
 from premortem.errors import ConfigError
 
 FILE_NAME = "premortem.toml"
@@ -123,7 +124,11 @@ class TargetConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     ready_timeout_s: float = 30.0
     reset: Reset = Reset()
     spec: str = ""
-    """OpenAPI document, a file."""
+    """OpenAPI document, or a GraphQL schema (SDL or an introspection's answer): a file."""
+    graphql_spec: str = ""
+    """A GraphQL schema beside the OpenAPI document."""
+    graphql_path: str = "/graphql"
+    """Where the operations of a GraphQL schema are served."""
     ca: str = ""
     """PEM file with further certificate authorities."""
     proxy: str = ""
@@ -136,6 +141,13 @@ class TargetConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Header by which requests tell their edition; recorded ones are tagged with it."""
     rate_per_second_max: float = 200.0
     response_bytes_max: int = 16 * 1024 * 1024
+    log: str = ""
+    """The file it writes its log to; followed during a run."""
+    log_command: str = ""
+    """In place of a file: a command that prints the log, `docker logs -f --since 0s api`; run by
+    the shell in the directory of premortem.toml."""
+    trace: bool = False
+    """Send `traceparent` (W3C Trace Context), so that its traces and log can be joined."""
 
 
 class Login(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -243,6 +255,35 @@ class MetricConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     response_bytes_max: int = 16 * 1024 * 1024
 
 
+class CheckConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[checks]`: what answers are held against."""
+
+    off: tuple[str, ...] = ()
+    """Names of checks that are left out everywhere."""
+    off_for: Mapping[str, tuple[str, ...]] = {}
+    """Operation id, or a glob (`GET /reports/*`) -> names of checks that are left out there."""
+    response_ms_max: float = 0.0
+    """A slower answer is a finding; 0: no limit."""
+    files: tuple[str, ...] = ()
+    """Python files with checks of your own; they are run, so they have to be yours."""
+    invariants: tuple[str, ...] = ()
+    """What must hold of answers, a line each: `GET /reports/tax: due == tax - refunded`."""
+
+
+class CoverageConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[coverage]`: what else is read of what a run reached in the target."""
+
+    code: str = ""
+    """The target's code coverage: a file of coverage.py (`.coverage` or JSON), LCOV, Cobertura or
+    JaCoCo XML."""
+    code_command: str = ""
+    """Run by the shell before each reading, `docker exec api coverage json -o /shared/c.json`."""
+    code_interval_s: float = 0.0
+    """Seconds between readings while a run goes on; 0: at its end alone."""
+    traces: str = ""
+    """`127.0.0.1:4319`, where the target's exporter sends its traces to (OTLP/HTTP)."""
+
+
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All of premortem.toml."""
 
@@ -253,6 +294,8 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     roles: Mapping[str, RoleConfig] = {}
     models: Mapping[str, ModelConfig] = {}
     metrics: Mapping[str, MetricConfig] = {}
+    checks: CheckConfig = CheckConfig()
+    coverage: CoverageConfig = CoverageConfig()
     features: str = "features"
     """Where scenarios are written."""
     bindings: str = "premortem.bindings.toml"
@@ -293,7 +336,21 @@ def load(path: Path) -> Config:
         ) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}") from None
+    _refuse_invariants(config, data.decode("utf-8"), path)
     return msgspec.structs.replace(config, directory=str(path.parent))
+
+
+def _refuse_invariants(config: Config, text: str, path: Path) -> None:
+    """Raise ConfigError, with the line, for an invariant that means nothing."""
+    for invariant in config.checks.invariants:
+        try:
+            parse_invariant(invariant)
+        except ValueError as error:
+            lines = text.splitlines()
+            line = next((i for i, said in enumerate(lines, 1) if invariant in said), 1)
+            raise ConfigError(
+                f"{path}, line {line}: checks.invariants: `{invariant}`: {error}"
+            ) from None
 
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")

@@ -113,3 +113,20 @@ def test_the_whole_prefix_is_the_fallback_unless_it_is_long():
     long = Sequence(cases=(case(MAKE, "/invoices"),) * (PREFIX_MAX + 1))
     assert len(slices(long, PREFIX_MAX)) == 1
     assert len(slices(long, PREFIX_MAX - 1)) == 2
+
+
+def test_what_a_case_expects_something_of_and_what_goes_out_with_it_come_along():
+    racing = Sequence(
+        cases=(
+            case(MAKE, "/invoices", body=b"1"),
+            case(READ, "/first"),
+            case(READ, "/a", together=1),
+            case(READ, "/b", together=1),
+            case(READ, "/last", intent=Intent(expects="same", against=1, if_refused=0)),
+        )
+    )
+    sliced = slice_for(racing, 4)
+    assert paths(sliced) == ["POST /invoices", "GET /first", "GET /last"]
+    assert (sliced.cases[-1].intent.against, sliced.cases[-1].intent.if_refused) == (1, 0)
+    assert paths(slice_for(racing, 2)) == ["GET /b", "GET /a"]
+    assert paths(slices(racing, 2)[-1]) == ["POST /invoices", "GET /first", "GET /b", "GET /a"]

@@ -37,7 +37,7 @@ def test_an_operation_that_the_profile_does_not_know_is_still_judged():
 
 
 def test_a_further_check_is_a_function():
-    def slow(case, sent, known):
+    def slow(case, sent, known, before):
         if sent.duration_ms >= 0 and known.operation is not None:
             yield Verdict(check="slow", title="slow", signature="slow")
 

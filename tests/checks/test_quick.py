@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from premortem.checks import CHECKS, Checker
 from premortem.checks.check import Check
-from premortem.domain.run import Case, Intent, Sent, Verdict
-from premortem.domain.traffic import Operation, OperationProfile, Response
+from premortem.config import CheckConfig
+from premortem.domain.run import Before, Case, Intent, Origin, Sent, Verdict
+from premortem.domain.traffic import DeclaredHeader, Operation, OperationProfile, Response
 from tests.checks.judging import INVOICE, JSON, answer, answered, breaking, case, operation, profile
 
 GET = Operation(method="GET", template="/invoices/{invoice_id}")
@@ -28,6 +30,7 @@ STATUSES = (
     401,
     403,
     404,
+    405,
     409,
     422,
     429,
@@ -53,6 +56,13 @@ BODIES = (
     b"[" * 5000,
 )
 
+HEADERS = (
+    DeclaredHeader(name="x-a", required=True),
+    DeclaredHeader(name="x-a", schema='{"type": "integer"}'),
+    DeclaredHeader(name="x-b", required=True, schema='{"type": "string"}'),
+    DeclaredHeader(name="x-b", schema='{"type": "string"}'),
+    DeclaredHeader(name="x-b", schema='{"type": "string", "maxLength": 1}'),
+)
 operations = st.builds(
     operation,
     operation=st.sampled_from([GET, Operation(method="HEAD", template="/x")]),
@@ -60,6 +70,8 @@ operations = st.builds(
     secured=st.booleans(),
     declared=st.sampled_from([(), (200,), (-2, -4), (0,), (200, 404, 503)]),
     roles=st.sampled_from([{}, {"": {"200": 3}}, {"ann": {"403": 9}}]),
+    duration_ms=st.sampled_from([(), (5.0, 9.0, 20.0, 150.0)]),
+    parameter_schemas=st.sampled_from([{}, {"query:page": '{"type": "integer"}'}]),
     answers=st.lists(
         st.builds(
             answer,
@@ -68,6 +80,8 @@ operations = st.builds(
             source=st.sampled_from(["spec", "learned"]),
             count=st.sampled_from([1, 19, 20, 500]),
             media_types=st.sampled_from([(), (JSON,), ("text/html",), (JSON, "text/html")]),
+            declared_types=st.sampled_from([(), (JSON,), ("text/*", JSON), ("*/*",)]),
+            headers=st.lists(st.sampled_from(HEADERS), max_size=2).map(tuple),
         ),
         max_size=3,
     ).map(tuple),
@@ -83,17 +97,21 @@ intents = st.sampled_from(
         breaking("body malformed"),
         breaking("content-type json"),
         breaking("query:page type", expects="answer"),
+        breaking("header:x-version required", certain=True),
+        breaking("method PUT", certain=True),
+        breaking("order", expects="same"),
     ]
 )
 responses = st.builds(
-    lambda status, body, media_type: Response(
+    lambda status, body, media_type, more: Response(
         status=status,
-        headers=(("content-type", media_type),) if media_type else (),
+        headers=((("content-type", media_type),) if media_type else ()) + more,
         body=body,
     ),
     st.sampled_from(STATUSES),
     st.sampled_from(BODIES),
     st.sampled_from([JSON, "application/problem+json; charset=utf-8", "text/html", "", "x"]),
+    st.sampled_from([(), (("x-a", "7"),), (("x-a", "many"), ("x-b", "ab")), (("allow", "GET"),)]),
 )
 
 
@@ -104,6 +122,8 @@ responses = st.builds(
     st.sampled_from(["", "ann", "unknown"]),
     responses,
     st.booleans(),
+    st.sampled_from([0.0, 1_600.0, 3_100.0]),
+    st.sampled_from([0.0, 1_500.0]),
     st.lists(st.sampled_from([check.name for check in CHECKS]), max_size=3),
 )
 def test_what_passes_quickly_passes_every_check(
@@ -113,14 +133,18 @@ def test_what_passes_quickly_passes_every_check(
     role: str,
     response: Response,
     stranger: bool,
+    taken_ms: float,
+    allowed_ms: float,
     off: list[str],
 ):
-    checker = Checker(profile(of), off)
+    checker = Checker(profile(of), off, config=CheckConfig(response_ms_max=allowed_ms))
     given_case = case(of, intent=intent, recorded_status=recorded, role=role)
+    if intent == Intent():
+        given_case = replace(given_case, origin=Origin(source="sample"))
     if stranger:
         given_case = case(operation(operation=Operation(method="PUT", template="/none")))
-    if checker.quick(given_case, response):
-        sent = Sent(request=given_case.request, response=response)
+    if checker.quick(given_case, response, taken_ms):
+        sent = Sent(request=given_case.request, response=response, duration_ms=taken_ms)
         assert checker.check(given_case, sent) == ()
 
 
@@ -145,7 +169,7 @@ def test_the_common_answers_pass():
 
 @pytest.mark.parametrize("name", ["own", "server_error"])
 def test_a_check_that_nobody_knows_is_always_asked(name):
-    def judge(given_case: Case, sent: Sent, known: Any) -> tuple[Verdict, ...]:
+    def judge(given_case: Case, sent: Sent, known: Any, before: Before) -> tuple[Verdict, ...]:
         return (Verdict(check=name, title="t", signature="s"),)
 
     own = Check(name=name, description="", severity="low", judge=judge)

@@ -37,6 +37,8 @@ COMMANDS = (
     "profile merge",
     "generate",
     "cases",
+    "coverage",
+    "checks",
     "plan",
     "plan build",
     "plan check",
@@ -47,6 +49,7 @@ COMMANDS = (
     "compare",
     "ask",
     "findings",
+    "findings export",
     "report",
     "replay",
     "ignore",
@@ -83,7 +86,7 @@ def test_every_command_has_a_snapshot(monkeypatch):
     monkeypatch.setenv("COLUMNS", str(COLUMNS))
     names = r"^│ ([a-z]+(?:-[a-z]+)*) "
     listed = set(re.findall(names, shown(""), re.MULTILINE))
-    for parent in ("capture", "models", "plan", "profile", "spool"):
+    for parent in ("capture", "findings", "models", "plan", "profile", "spool"):
         children = re.findall(names, shown(parent), re.MULTILINE)
         listed |= {f"{parent} {child}" for child in children}
     assert listed == set(COMMANDS) - {""}

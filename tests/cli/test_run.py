@@ -122,6 +122,38 @@ def test_a_replayed_finding_is_failed_until_it_is_fixed(found, defects):
     assert premortem("replay", chosen).out.startswith("FIXED")
 
 
+def test_all_findings_of_a_run_are_replayed_where_none_is_named(found, defects):
+    again = premortem("replay", "--json")
+    assert again.code == FOUND
+    assert {row["finding"] for row in again.json["findings"]} == ids(found.ran)
+    assert again.json["failed"] == len(ids(found.ran))
+    defects()
+    fixed = premortem("replay")
+    assert fixed.code == CLEAN
+    assert f"0 failed, {len(ids(found.ran))} fixed" in fixed.out
+    assert "fixed" in premortem("findings").out
+
+
+def test_findings_are_exported_by_id_or_all_of_them(found):
+    chosen = next(iter(ids(found.ran)))
+    ran = premortem("findings", "export", chosen[:6], "-o", "tests_found")
+    assert ran.code == CLEAN
+    assert "run them: pytest tests_found" in ran.out
+    written = premortem("findings", "export", "--all", "--format", "sarif", "--json").json
+    assert [path.rpartition("/")[2] for path in written["files"]] == ["findings.sarif"]
+    assert "--all" in premortem("findings", "export").complaint
+    assert "no finding" in premortem("findings", "export", "ffffffff").complaint
+
+
+def test_kinds_are_filtered_and_decide_on_the_exit_code(found):
+    assert ids(premortem("findings", "--kind", "flaky", "--json")) == set()
+    kinds = {finding["kind"] for finding in found.ran.json["findings"]}
+    assert kinds <= {"defect", "drift", "flaky"}
+    ran = premortem("run", found.plan, "--fail-kind", "flaky", "--no-minimise", "--json")
+    assert ran.code == CLEAN
+    assert ran.json["failing"] == []
+
+
 def test_an_ignored_finding_is_neither_reported_nor_fails_a_run(found):
     chosen, *others = sorted(ids(found.ran))
     ran = premortem("ignore", chosen, "--reason", "as agreed", "--json")

@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from premortem.config import Config, StoreConfig, TargetConfig
 from premortem.domain.live import PlanSlice
 from premortem.domain.run import Case, Origin, Plan, RunSummary, Sequence
@@ -55,8 +57,28 @@ class Numbered:
         numbers = range(part.first, part.first + part.count)
         return tuple(Sequence(cases=(case(number),)) for number in numbers)
 
+    def waits(self) -> bool:
+        return False
+
     def sequence(self, sequence_id: str) -> None:
         """Nobody looks at one again."""
+
+
+class Racing(Numbered):
+    """The same in rows of ROW, all but the first of which are sent at once."""
+
+    ROW = 5
+
+    def cases(self, part: PlanSlice) -> tuple[Sequence, ...]:
+        """Those of a slice."""
+        numbers = range(part.first, part.first + part.count)
+        rows = (numbers[start : start + self.ROW] for start in range(0, len(numbers), self.ROW))
+        return tuple(
+            Sequence(
+                cases=tuple(replace(case(n), together=int(at > 0)) for at, n in enumerate(row))
+            )
+            for row in rows
+        )
 
 
 def opened(directory: Path, *, url: str = "") -> Store:
@@ -82,6 +104,7 @@ def events(
     assistants: Helping | None = None,
     clock: Callable[[], float] = time.time,
     sight: Sight | None = None,
+    supply: Numbered | None = None,
 ) -> Iterator[Event]:
     """PLAN run against BASE."""
     settings = config(base)
@@ -90,7 +113,7 @@ def events(
         run = resumed(store.queue.run(resume), schedule_of(plan), config=settings)
     return conduct(
         run,
-        Numbered(),
+        supply or Numbered(),
         config=settings,
         store=store,
         executor=executor or executor_for(run, settings),

@@ -3,7 +3,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from premortem.domain.run import Ignored, Rejection, Sequence
+from premortem.domain.run import Ignored, Rejection, Sequence, Turn
 from premortem.errors import InputError, NothingLearned
 from premortem.store.cases import REJECTIONS_KEPT_MAX
 from tests.store.values import (
@@ -195,6 +195,18 @@ def test_a_finding_seen_before_keeps_the_time_it_was_first_seen(store):
     store.save_findings([later])
     assert store.finding("00000001").run_id == "b"
     assert store.finding("00000001").first_seen_at == 1_700_000_000.0
+
+
+def test_a_finding_that_was_fixed_came_back_when_a_run_finds_it_again(store):
+    store.save_findings([a_finding(1)])
+    assert store.finding("00000001").state == "open"
+    store.turn_finding("00000001", Turn(state="fixed", at=5.0))
+    assert store.finding("00000001").state == "fixed"
+    store.save_findings([a_finding(1, run_id="b")])
+    assert [turn.state for turn in store.finding("00000001").history] == ["fixed", "back"]
+    assert store.finding("00000001").history[-1].run_id == "b"
+    store.save_findings([a_finding(1, run_id="c")])
+    assert len(store.finding("00000001").history) == 2
 
 
 def test_saving_the_findings_of_a_run_again_replaces_them(store):

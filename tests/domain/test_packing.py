@@ -6,9 +6,10 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from premortem.domain.jobs import Job
-from premortem.domain.packing import pack_job, unpack_job
+from premortem.domain.packing import Parcel, pack_job, unpack_job
 from premortem.domain.places import Place
 from premortem.domain.run import Binding, Case, Intent, Origin, Sequence
 from premortem.domain.traffic import Request
@@ -36,6 +37,7 @@ cases = st.builds(
     recorded_status=st.integers(0, 599),
     recorded_reason=words,
     setup=st.booleans(),
+    together=st.integers(0, 2),
 )
 jobs = st.lists(st.lists(cases, min_size=1, max_size=4), max_size=5).map(
     lambda given_: Job(
@@ -56,6 +58,20 @@ jobs = st.lists(st.lists(cases, min_size=1, max_size=4), max_size=5).map(
 @given(jobs)
 def test_what_was_packed_comes_out(job):
     assert unpack_job(pack_job(job)) == job
+
+
+@given(jobs)
+def test_a_case_and_the_likeness_of_its_kind_differ_in_path_query_body_bindings_and_origin(job):
+    parcel = Parcel(pack_job(job))
+    made = [case for sequence in job.sequences for case in sequence.cases]
+    assert len(parcel) == len(made)
+    for number, case in enumerate(made):
+        assert parcel.case(number) == case
+        assert parcel.sequence_of(number).cases == (case,)
+        like = parcel.like(parcel.kind_of[number])
+        request = replace(case.request, path="", query=(), body=b"")
+        origin = Origin(source=case.origin.source)
+        assert like == replace(case, request=request, bindings=(), origin=origin)
 
 
 def test_cases_share_what_is_alike():

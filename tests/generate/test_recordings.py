@@ -13,7 +13,7 @@ from premortem.config import CaptureConfig, Config, RoleConfig, TargetConfig
 from premortem.domain.tokens import holds_token
 from premortem.generate import generate, replay
 from premortem.learn import learn_profile
-from premortem.learn.openapi import load_spec
+from premortem.learn.specification import load_spec
 from premortem.validate import Validator
 from tests.shared import shared
 
@@ -52,7 +52,9 @@ def test_what_is_generated_from_a_recording_is_valid_distinct_and_complete(name)
     )
     finals = [case for s in sequences for case in s.cases if not case.setup]
     assert len(finals) == 1500
-    assert len({c.id for c in finals if c.origin.source != "replay"}) >= 1400
+    # Where the order is what is tried, the same request comes in several of them.
+    single = [c for c in finals if c.origin.source != "replay" and "order" not in c.intent.breaks]
+    assert len({c.id for c in single}) >= 0.98 * len(single) >= 1000
     assert [r.reason for c in finals if (r := validator.validate(c, ()))] == []
     assert len(rejected) < 15, Counter((r.rule, r.reason) for r in rejected)
     for sequence in sequences:

@@ -15,7 +15,7 @@ from premortem.domain.template import fill, parameter_names
 from premortem.domain.traffic import Exchange, OperationProfile, Profile, Request, Response
 from premortem.generate import Mutator, SchemaSource
 from premortem.learn.declared import merge_spec
-from premortem.learn.openapi import load_spec
+from premortem.learn.specification import load_spec
 from premortem.validate import Validator
 from tests.generate import small
 from tests.generate.proof import Prover

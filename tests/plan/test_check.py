@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from premortem.domain.goals import Goals
 from premortem.domain.run import Plan
 from premortem.errors import ConfigError
-from premortem.plan import check_text, load_plan
+from premortem.plan import check_text, load_plan, write_plan
 from premortem.plan.check import BYTES_MAX
 
 
@@ -285,3 +286,47 @@ def test_any_plan_is_read_or_refused_with_reasons(table):
     checked = check_text(text.encode())
     assert (checked.plan is None) == bool(checked.errors)
     assert all(1 <= problem.line <= len(table) + 1 for problem in checked.problems)
+
+
+def test_goals_are_read_and_what_cannot_be_meant_is_said_with_its_line():
+    text = """\
+[goals]
+coverage = true
+places = ["body:/amount", "somewhere"]
+value_classes = ["boundary", "bounday"]
+statuses = ["5xx"]
+slice_requests = 3
+operation = ["POST /invoices"]
+
+[scale]
+controllers_max = 2
+"""
+    problems = said(text)
+    assert [line for line, _, _ in problems] == [3, 4, 6, 7, 10]
+    whole = "\n".join(message for _, _, message in problems)
+    for part in (
+        "not a place: 'somewhere'",
+        "did you mean 'boundary'?",
+        "`goals.slice_requests` = 3: it must be between 20 and 5000",
+        "did you mean `operations`?",
+        "goals need controllers_max 1",
+    ):
+        assert part in whole
+
+
+def test_goals_without_coverage_are_no_goals():
+    assert "nothing is looked for" in one("[goals]\nfavour = 2.0\n")[2]
+    assert said("[goals]\ncoverage = false\n") == []
+
+
+def test_goals_need_something_that_is_generated():
+    assert "so [goals] reach nothing" in one('dynamic = "0%"\n\n[goals]\ncoverage = true\n')[2]
+
+
+def test_a_plan_with_goals_is_read_as_it_was_written(tmp_path):
+    goals = Goals(coverage=True, operations=("POST /invoices",), statuses=("5xx",), favour=2.5)
+    path = tmp_path / "plan.toml"
+    write_plan(Plan(goals=goals), path)
+    assert load_plan(path).goals == goals
+    write_plan(Plan(), path)
+    assert load_plan(path).goals == Goals()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from premortem.domain.jobs import ResultBatch
-from premortem.domain.run import Case, Sent, Sequence, Verdict
+from premortem.domain.run import Before, Case, Sent, Sequence, Verdict
 from premortem.domain.traffic import Response
 from premortem.run.messages import Ask, Drain, Hello, Pace, Refused, Rested, Stop
 from premortem.run.resting import ACCEPTED_REST_S, SILENT_MAX
@@ -26,10 +26,10 @@ class Objecting:
     def __init__(self, fails: Any = lambda given: False) -> None:
         self._fails = fails
 
-    def quick(self, case: Case, response: Response) -> bool:
+    def quick(self, case: Case, response: Response, duration_ms: float) -> bool:
         return False
 
-    def check(self, case: Case, sent: Sent) -> tuple[Verdict, ...]:
+    def check(self, case: Case, sent: Sent, before: Before = ()) -> tuple[Verdict, ...]:
         return (Verdict(check="c", title="t", signature="s"),) if self._fails(case) else ()
 
 
@@ -265,7 +265,7 @@ def test_a_target_that_goes_away_ends_the_worker_and_is_told():
 
 def test_a_check_that_raises_is_told_with_its_place_and_nothing_more_is_sent():
     class Broken(Objecting):
-        def check(self, case: Case, sent: Sent) -> tuple[Verdict, ...]:
+        def check(self, case: Case, sent: Sent, before: Before = ()) -> tuple[Verdict, ...]:
             if case.request.path == "/5":
                 raise ZeroDivisionError("a bug")
             return ()

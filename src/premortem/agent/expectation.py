@@ -60,7 +60,7 @@ class Evidence:
         matcher = Matcher(o.operation for o in profile.operations)
         self._by_operation: dict[str, list[Exchange]] = defaultdict(list)
         for exchange in sorted(exchanges.values(), key=lambda e: e.started_at):
-            found = matcher.match(exchange.request.method, exchange.request.path)
+            found = matcher.match_request(exchange.request)
             if found is not None:
                 self._by_operation[found.operation.id].append(exchange)
 

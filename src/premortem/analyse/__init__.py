@@ -8,16 +8,37 @@ from premortem.analyse.baseline import (
     save_baseline,
     until_date,
 )
+from premortem.analyse.coverage_html import render_coverage_html
+from premortem.analyse.coverage_map import CoverageMap, coverage_map
 from premortem.analyse.curl import curl_line
 from premortem.analyse.excerpt import printable
-from premortem.analyse.findings import Candidate, alike, finding_of, fingerprint, group
+from premortem.analyse.findings import (
+    Candidate,
+    alike,
+    as_one,
+    finding_of,
+    fingerprint,
+    group,
+    shared_id,
+)
 from premortem.analyse.hdr_log import hdr_log
+from premortem.analyse.kinds import (
+    KINDS,
+    alike_answers,
+    as_declared,
+    freedom_of,
+    kind_of,
+    same,
+)
+from premortem.analyse.minimise import minimise
 from premortem.analyse.report import Report, compose_report, count_operations
 from premortem.analyse.report_html import render_html
 from premortem.analyse.report_junit import render_junit
-from premortem.analyse.reports import write_html, write_junit
+from premortem.analyse.reports import write_coverage_html, write_html, write_junit
+from premortem.analyse.request_faults import RequestFaults
 from premortem.analyse.run_comparison import Compared, compare_runs
 from premortem.analyse.slices import slice_for, slices
+from premortem.analyse.terminal.coverage import coverage_view, untested_view
 from premortem.analyse.terminal.difference import difference_view
 from premortem.analyse.terminal.findings import finding_view, findings_table, plan_view, run_view
 from premortem.analyse.terminal.profile import profile_view
@@ -31,18 +52,26 @@ from premortem.analyse.terminal.traffic import (
 )
 
 __all__ = [
+    "KINDS",
     "Candidate",
     "Compared",
+    "CoverageMap",
     "FailOn",
     "Report",
+    "RequestFaults",
     "active",
     "alike",
+    "alike_answers",
+    "as_declared",
+    "as_one",
     "case_view",
     "cases_table",
     "compare_runs",
     "comparison_view",
     "compose_report",
     "count_operations",
+    "coverage_map",
+    "coverage_view",
     "curl_line",
     "decide",
     "difference_view",
@@ -51,22 +80,30 @@ __all__ = [
     "finding_view",
     "findings_table",
     "fingerprint",
+    "freedom_of",
     "group",
     "hdr_log",
+    "kind_of",
     "load_baseline",
+    "minimise",
     "plan_view",
     "printable",
     "profile_view",
+    "render_coverage_html",
     "render_html",
     "render_junit",
     "run_view",
     "runs_view",
+    "same",
     "save_baseline",
     "scenario_view",
+    "shared_id",
     "slice_for",
     "slices",
     "traffic_table",
+    "untested_view",
     "until_date",
+    "write_coverage_html",
     "write_html",
     "write_junit",
 ]

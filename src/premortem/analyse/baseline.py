@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from premortem.domain.run import Finding, Ignored
+from premortem.domain.run import Finding, FindingKind, Ignored
 from premortem.errors import InputError
 
 FailOn = Literal["any", "new", "never"]
@@ -104,14 +104,15 @@ def decide(
     baseline: Collection[str] = (),
     ignored: Mapping[str, Ignored] | None = None,
     today: date,
+    kinds: Collection[FindingKind] = ("defect", "drift", "flaky"),
 ) -> list[Finding]:
     """The FINDINGS that make a run fail.
 
-    `any`: all that nobody ignores today; `new`: of these, the ones that BASELINE does not
-    know; `never`: none.
+    `any`: all of KINDS that nobody ignores today; `new`: of these, the ones that BASELINE does
+    not know; `never`: none.
     """
     if fail_on == "never":
         return []
     quiet = active(ignored or {}, today)
     known = frozenset(baseline) if fail_on == "new" else frozenset()
-    return [f for f in findings if f.id not in quiet and f.id not in known]
+    return [f for f in findings if f.kind in kinds and f.id not in quiet | known]

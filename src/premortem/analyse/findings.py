@@ -8,12 +8,17 @@ from hashlib import sha256
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from premortem.analyse.slices import slices
 from premortem.domain.run import Case, Finding, Result, Sent, Sequence, Verdict
 
 EXAMPLES_MAX = 3
 """Results kept per fingerprint: where the simplest does not come again, the next is tried."""
+OTHERS_MAX = 8
+"""Kinds of broken constraints of which an example each is kept per fingerprint."""
+MAKE_THEIR_OWN = frozenset({"witness", "probe"})
+"""Operators of cases in whose sequences all that they read is made before."""
 CANDIDATES_MAX = 5_000
 """Distinct fingerprints of one run; beyond them a target is not helped by more."""
 Severity = Literal["high", "medium", "low"]
@@ -42,9 +47,13 @@ class Candidate(Struct, frozen=True, kw_only=True):
     examples: tuple[Example, ...]
     """Simplest first; at least one, at most EXAMPLES_MAX."""
     sequences: tuple[Sequence, ...]
-    """What to send to see the simplest example again: what it needs, then all before it."""
+    """What to send to see it again: of the simplest example what it needs, then all before it; then
+    the same of others that make themselves what they read."""
     sources: Mapping[str, int]
     """Source of the cases -> how many of them showed it."""
+    others: tuple[tuple[Example, tuple[Sequence, ...]], ...] = ()
+    """Further examples, each the simplest that breaks something else, with what to send for it:
+    of errors without words several may look like one."""
 
     @property
     def verdict(self) -> Verdict:
@@ -68,13 +77,14 @@ def fingerprint(operation_id: str, check: str, signature: str) -> str:
 
 
 class _Group:
-    __slots__ = ("best", "count", "severity", "sources")
+    __slots__ = ("best", "by_breaks", "count", "severity", "sources")
 
     def __init__(self) -> None:
         self.count = 0
         self.severity = len(SEVERITIES) - 1
         self.sources: Counter[str] = Counter()
         self.best: list[tuple[tuple[int, ...], int, Example]] = []
+        self.by_breaks: dict[str, tuple[tuple[int, ...], int, Example]] = {}
 
     def add(self, example: Example, cost: tuple[int, ...]) -> None:
         self.count += 1
@@ -82,7 +92,11 @@ class _Group:
         rank = SEVERITIES.index(example.verdict.severity)
         self.severity = min(self.severity, rank)
         # The count breaks ties in the order of sending, so that examples are never compared.
-        self.best = sorted([*self.best, ((rank, *cost), self.count, example)])[:EXAMPLES_MAX]
+        ranked = ((rank, *cost), self.count, example)
+        self.best = sorted([*self.best, ranked])[:EXAMPLES_MAX]
+        breaks = example.result.case.intent.breaks
+        if breaks in self.by_breaks or len(self.by_breaks) < OTHERS_MAX:
+            self.by_breaks[breaks] = min(self.by_breaks.get(breaks, ranked), ranked)
 
 
 def group(
@@ -107,7 +121,11 @@ def group(
                     continue
                 found = groups[key] = _Group()
             found.add(Example(result=result, verdict=verdict), _cost(result))
-    wanted = {e.result.sequence_id for found in groups.values() for _, _, e in found.best}
+    wanted = {
+        e.result.sequence_id
+        for found in groups.values()
+        for _, _, e in (*found.best, *found.by_breaks.values())
+    }
     known = {s.id: s for s in sequences if s.id in wanted} if wanted else {}
     candidates = [_candidate(key, found, known) for key, found in groups.items()]
     return sorted(candidates, key=lambda c: (SEVERITIES.index(c.severity), -c.count, c.id))
@@ -118,7 +136,18 @@ def _cost(result: Result) -> tuple[int, ...]:
     case = result.case
     request = case.request
     size = len(request.path) + len(request.body) + sum(len(k) + len(v) for k, v in request.query)
-    return (len({b.step for b in case.bindings}), int(case.setup), size, result.position)
+    # What a list shows was made by somebody: an example that made it itself shows it again.
+    return (
+        int(not _makes_its_own(result)),
+        len({b.step for b in case.bindings}),
+        int(case.setup),
+        size,
+        result.position,
+    )
+
+
+def _makes_its_own(result: Result) -> bool:
+    return result.case.origin.operator in MAKE_THEIR_OWN
 
 
 def _candidate(
@@ -129,6 +158,9 @@ def _candidate(
         key=lambda pair: (SEVERITIES.index(pair[0].verdict.severity), len(pair[1][0].cases))
     )
     operation_id, check, signature = key
+    # What the simplest reads may have been made by others: then one that makes its own follows.
+    own = [several for e, several in examples[1:] if _makes_its_own(e.result)]
+    ways = {way.id: way for several in (examples[0][1], *own) for way in several}
     return Candidate(
         id=fingerprint(*key),
         operation_id=operation_id,
@@ -138,8 +170,13 @@ def _candidate(
         severity=SEVERITIES[found.severity],
         count=found.count,
         examples=tuple(example for example, _ in examples),
-        sequences=examples[0][1],
+        sequences=tuple(ways.values()),
         sources=dict(found.sources),
+        others=tuple(
+            (example, _slices(example.result, sequences))
+            for _, _, example in sorted(found.by_breaks.values())
+            if example is not examples[0][0]
+        ),
     )
 
 
@@ -190,3 +227,30 @@ def alike(findings: Iterable[Finding]) -> dict[tuple[str, str], int]:
     seen = Counter({(f.check, f.signature, f.operation_id) for f in findings})
     counts = Counter((check, signature) for check, signature, _ in seen)
     return {key: count for key, count in counts.items() if count > 1}
+
+
+def shared_id(finding: Finding) -> str:
+    """The id of FINDING where it is one and the same in every operation that shows it, else its
+    own. It is the same where the target's log names the cause, and where it is the document that
+    has to be mended: one word in it says of all operations what they answer."""
+    if finding.cause:
+        return fingerprint("", finding.check, finding.cause)
+    if finding.kind == "drift":
+        return fingerprint("", finding.check, finding.signature)
+    return finding.id
+
+
+def as_one(known: Finding, other: Finding) -> Finding:
+    """KNOWN and OTHER, of one cause: what takes fewer requests shows it, the operations of both
+    are listed."""
+    shown, more = known, other
+    if len(other.sequence.cases) < len(known.sequence.cases):
+        shown, more = other, known
+    names = {*known.operations, *other.operations, known.operation_id, other.operation_id}
+    ranks = SEVERITIES.index(known.severity), SEVERITIES.index(other.severity)
+    return replace(
+        shown,
+        count=shown.count + more.count,
+        severity=SEVERITIES[min(ranks)],
+        operations=tuple(sorted(names - {shown.operation_id})),
+    )

@@ -18,8 +18,8 @@ TEXT_CHARS_MAX = 8_000
 def render_junit(report: Report) -> str:
     """REPORT as XML: one test case per operation and check, one per scenario.
 
-    A finding that makes the run fail is a `failure`; one that is known before is told in
-    `system-out`. Operations that got no request are `skipped`.
+    A finding that makes the run fail is a `failure`; one that is known before, contract drift
+    and flaky ones are told in `system-out`. Operations that got no request are `skipped`.
     """
     root = ET.Element("testsuites", name="premortem")
     _suite(root, "checks", report, _check_cases(report))
@@ -75,8 +75,8 @@ def _case(classname: str, name: str) -> ET.Element:
 
 
 def _tell(case: ET.Element, findings: list[Finding], report: Report) -> None:
-    failing = [f for f in findings if f.id in report.failing]
-    known = [f for f in findings if f.id not in report.failing]
+    failing = [f for f in findings if f.id in report.failing and f.kind == "defect"]
+    known = [f for f in findings if f not in failing]
     if failing:
         first, more = failing[0], len(failing) - 1
         message = f"{first.id} {first.title}" + (f" (and {more} more)" if more else "")
@@ -84,14 +84,24 @@ def _tell(case: ET.Element, findings: list[Finding], report: Report) -> None:
         failure.text = "\n\n".join(_text(finding) for finding in failing)[:TEXT_CHARS_MAX]
     if known:
         out = ET.SubElement(case, "system-out")
-        text = "\n\n".join(f"known before: {_text(finding)}" for finding in known)
+        text = "\n\n".join(f"{_word(finding, report)}: {_text(finding)}" for finding in known)
         out.text = text[:TEXT_CHARS_MAX]
+
+
+def _word(finding: Finding, report: Report) -> str:
+    """Why FINDING is no failure."""
+    if finding.id not in report.failing:
+        return "known before"
+    return "contract drift" if finding.kind == "drift" else finding.kind
 
 
 def _text(finding: Finding) -> str:
     lines = [
-        f"{finding.id} [{finding.severity}] {finding.operation_id}: {finding.title}",
+        f"{finding.id} [{finding.severity}, {finding.kind}] "
+        f"{finding.operation_id}: {finding.title}",
         finding.verdict.evidence,
+        f"{finding.kind}: {finding.kind_reason}" if finding.kind_reason else "",
+        f"also in: {', '.join(finding.operations)}" if finding.operations else "",
         f"seen {finding.count} times, "
         f"reproduced {finding.reproduced} of {finding.reproduction_tries} times",
         finding.curl,

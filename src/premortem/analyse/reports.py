@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
+from premortem.analyse.coverage_html import render_coverage_html
+from premortem.analyse.coverage_map import CoverageMap
 from premortem.analyse.report import compose_report
 from premortem.analyse.report_html import render_html, write_file
 from premortem.analyse.report_junit import render_junit
@@ -67,3 +69,8 @@ def write_junit(
         failing=failing,
     )
     write_file(path, render_junit(report))
+
+
+def write_coverage_html(path: Path, found: CoverageMap) -> None:
+    """Write the page of what was covered. Raises InputError when PATH cannot be written."""
+    write_file(path, render_coverage_html(found))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from msgspec.structs import replace
-
 from premortem.domain.bodies import leaves, read_body, text_of
 from premortem.domain.run import SAFE_METHODS, Case, Sequence
 from premortem.domain.template import split_path, split_template
@@ -21,11 +19,12 @@ def slice_for(sequence: Sequence, position: int) -> Sequence:
 
     They are: what its bindings take values from, and theirs in turn; the setup before it; in
     recorded flows, which mark none, also earlier unsafe requests that mention an identifier it
-    depends on and that production carried out. Bindings are indexed anew. What this leaves out
-    may matter all the same: the whole prefix, `sequence.upto(position)`, is the fallback.
+    depends on and that production carried out; what it expects something of; and those that go
+    out with it. Bindings are indexed anew. What this leaves out may matter all the same: the whole
+    prefix is the fallback.
     """
     cases = sequence.cases
-    needed = _with_producers(cases, {position})
+    needed = _with_producers(cases, {position, *sequence.beside(position)})
     setup = {i for i in range(position) if cases[i].setup}
     if setup:
         needed = _with_producers(cases, needed | setup)
@@ -37,9 +36,7 @@ def slice_for(sequence: Sequence, position: int) -> Sequence:
             if i not in needed and _changes(cases[i]) and _mentions(cases[i], identifiers)
         }
         needed = _with_producers(cases, needed | touching)
-    order = sorted(needed)
-    index = {old: new for new, old in enumerate(order)}
-    return Sequence(cases=tuple(_reindexed(cases[i], index) for i in order))
+    return sequence.only([*sorted(needed - {position}), position])
 
 
 def slices(sequence: Sequence, position: int) -> tuple[Sequence, ...]:
@@ -48,9 +45,10 @@ def slices(sequence: Sequence, position: int) -> tuple[Sequence, ...]:
     A prefix longer than PREFIX_MAX is left out.
     """
     least = slice_for(sequence, position)
-    if len(least.cases) == position + 1 or position >= PREFIX_MAX:
+    if len(least.cases) > position or position >= PREFIX_MAX:
         return (least,)
-    return (least, sequence.upto(position))
+    before = sorted({*range(position), *sequence.beside(position)})
+    return (least, sequence.only([*before, position]))
 
 
 def _with_producers(cases: tuple[Case, ...], wanted: Iterable[int]) -> set[int]:
@@ -61,6 +59,7 @@ def _with_producers(cases: tuple[Case, ...], wanted: Iterable[int]) -> set[int]:
         if index not in found:
             found.add(index)
             stack += [b.step for b in cases[index].bindings if b.step < index]
+            stack += cases[index].intent.refers
     return found
 
 
@@ -99,8 +98,3 @@ def _mentions(case: Case, identifiers: frozenset[str]) -> bool:
     except ValueError:
         return False
     return any(text_of(value) in identifiers for _, value in leaves(body))
-
-
-def _reindexed(case: Case, index: dict[int, int]) -> Case:
-    kept = tuple(replace(b, step=index[b.step]) for b in case.bindings if b.step in index)
-    return replace(case, bindings=kept) if case.bindings else case

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from premortem.domain.run import Case, Sent, Sequence, Verdict
+from premortem.domain.run import Before, Case, Sent, Sequence, Verdict
 from premortem.domain.traffic import Request
 
 EVIDENCE_CHARS_MAX = 2_000
@@ -54,7 +54,7 @@ class Answer(Struct, frozen=True, kw_only=True):
 
 
 Send = Callable[[Sequence], tuple[Sent, ...]]
-Judge = Callable[[Case, Sent], tuple[Verdict, ...]]
+Judge = Callable[[Case, Sent, Before], tuple[Verdict, ...]]
 
 
 class LiveCase:
@@ -107,8 +107,9 @@ class LiveCase:
         With CHECK, raises FindingError (an AssertionError) when a check speaks against the
         answer and nobody has ignored that finding. A fault of the network is in the answer.
         """
-        sent = self._send(self.sequence)[-1]
-        verdicts = tuple(v for v in self._judge(self.case, sent) if not self._ignored(self.case, v))
+        *before, sent = self._send(self.sequence)
+        found = self._judge(self.case, sent, tuple(before))
+        verdicts = tuple(v for v in found if not self._ignored(self.case, v))
         if check and verdicts:
             raise self._complain(self.case, sent, verdicts)
         return Answer(sent=sent, verdicts=verdicts)

@@ -21,6 +21,7 @@ from typing import Any, Self
 
 from premortem import config as configuration
 from premortem import pipeline
+from premortem.checks.listing import own_names
 from premortem.config import Config
 from premortem.domain.context import Context
 from premortem.domain.run import Finding, Plan
@@ -138,7 +139,8 @@ class Project:
         the run early. Raises what `run` raises.
         """
         if not isinstance(plan, Plan):
-            plan = load_plan(Path(plan), metrics=frozenset(self.config.metrics))
+            names = frozenset(self.config.metrics)
+            plan = load_plan(Path(plan), metrics=names, checks=own_names(self.config))
         prepared = pipeline.prepare(plan, config=self.config, store=self.store)
         return pipeline.execute(
             prepared, config=self.config, store=self.store, stop=stop or threading.Event()

@@ -15,7 +15,7 @@ from premortem.analyse import active, curl_line, fingerprint
 from premortem.api.live import FindingError, LiveCase
 from premortem.api.project import open_project
 from premortem.api.wanted import Wanted
-from premortem.checks import Checker
+from premortem.checks import open_checker
 from premortem.domain.run import Case, Sent, Sequence, Verdict
 from premortem.pipeline import (
     account_cases,
@@ -51,7 +51,7 @@ class Session:
             self._redaction_key = project.store.redaction_key
             self._ignored = active(project.store.ignored(), date.today())
         self._seed = seed
-        self._checker = Checker(self._profile)
+        self._checker = open_checker(self._profile, self._config)
         self._open = ExitStack()
         self._line: Line | None = None
 

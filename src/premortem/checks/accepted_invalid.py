@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from premortem.checks.check import Check, Known, Severity, succeeded
+from premortem.checks import server_error
+from premortem.checks.barred import barred
+from premortem.checks.check import METHOD, Check, Known, Severity, is_foreign, succeeded
 from premortem.checks.refusal import is_empty, refuses
 from premortem.domain.places import parse_place
-from premortem.domain.run import Case, Sent, Verdict
+from premortem.domain.run import Before, Case, Sent, Verdict
 from premortem.domain.tokens import holds_token
 from premortem.domain.traffic import Request, Response
 
@@ -22,29 +24,52 @@ STATE = frozenset({409, 412, 423, 428})
 gone in production may well be there now. Nor are 401, 402, 408, 425, 429 and 451, which are
 about who asks, when and how often."""
 
+ORDER = "order "
+"""`breaks` of a case that breaks nothing but the order of requests."""
 _MILD = (" format", " additionalProperties", " unevaluatedProperties")
 
 
-def judge(case: Case, sent: Sent, known: Known) -> Iterator[Verdict]:
+def judge(case: Case, sent: Sent, known: Known, _before: Before) -> Iterator[Verdict]:
     """2xx to what the specification forbids, or to what production itself refused."""
     response = sent.response
     refused = 400 <= case.recorded_status < 500
-    if response is None or not (refused or case.intent.expects == "refusal"):
-        return
-    if not succeeded(response) or response.status == 207:
+    if response is None or not succeeded(response) or response.status == 207:
         return  # 207: each item has a status of its own
     if refuses(response) or sent.request.method == "OPTIONS":
         return
-    if case.intent.kind == "adversarial":
+    if not refused and case.intent.expects != "refusal":
+        yield from _turned_away(case, sent.request, response, known)
+    elif case.intent.kind == "adversarial":
         yield from _broken(case, sent.request, response, known)
     else:
         yield from _let_through(case, sent.request, response)
 
 
+def _turned_away(
+    case: Case, request: Request, response: Response, known: Known
+) -> Iterator[Verdict]:
+    """Nothing is wrong with the request but who sends it."""
+    who = barred(case, request, known.operation, known.edition_header)
+    if who is None or is_foreign(case):
+        return
+    title, signature = _role_words(who.name)
+    if who.kind == "edition":
+        title, signature = f"lets the edition {who.name} through", f"edition {who.name}"
+    yield Verdict(
+        check=NAME,
+        title=title,
+        signature=signature,
+        evidence=f"answered {response.status}; {who.evidence}",
+        severity="high",
+    )
+
+
 def _broken(case: Case, request: Request, response: Response, known: Known) -> Iterator[Verdict]:
     breaks = case.intent.breaks
-    if case.intent.expects != "refusal" or breaks.startswith("auth "):
+    if case.intent.expects != "refusal" or breaks.startswith(("auth ", METHOD)):
         return
+    if breaks.startswith("header:") and breaks.endswith(" required"):
+        return  # `missing_header` speaks of these
     proof = _proof(case, request, response, known)
     if not proof:
         return
@@ -65,6 +90,10 @@ def _proof(case: Case, request: Request, response: Response, known: Known) -> st
     breaks = case.intent.breaks
     if breaks.startswith("role "):
         return _role_proof(breaks.removeprefix("role "), known)
+    if breaks.startswith("body:/query ") and server_error.is_varied(known):
+        return ""  # another GraphQL document is another request, not a broken one
+    if case.intent.certain and breaks.startswith(ORDER):
+        return _order_proof(breaks, known)
     if case.intent.certain:
         return f"the specification declares what it breaks ({_general(breaks)})"
     if breaks.startswith("path:") and breaks.endswith(" unknown"):
@@ -78,6 +107,13 @@ def _proof(case: Case, request: Request, response: Response, known: Known) -> st
     if breaks == "body malformed":
         return _recorded_proof(known, 400, 422)
     return ""
+
+
+def _order_proof(breaks: str, known: Known) -> str:
+    """Only what production refused, or what RFC 9110 (13.1.1) refuses, is certain of an order."""
+    if known.recorded(*STATE):
+        return f"production refused it each time ({known.recorded(*STATE)} recorded refusals)"
+    return f"a correct service refuses it ({breaks.removeprefix(ORDER)})"
 
 
 def _recorded_proof(known: Known, *statuses: int) -> str:
@@ -102,7 +138,7 @@ def _role_proof(role: str, known: Known) -> str:
 
 
 def _severity(case: Case) -> Severity:
-    if case.intent.breaks.startswith("role "):
+    if case.intent.breaks.startswith(("role ", ORDER)):
         return "high"
     # What is ignored in a query or a header rarely does harm; formats and closed objects are
     # often declared and seldom meant.
@@ -164,6 +200,8 @@ def _role_words(role: str) -> tuple[str, str]:
 
 
 def _spelled(breaks: str) -> str:
+    if breaks.startswith(ORDER):
+        return f"a request out of its order ({breaks.removeprefix(ORDER)})"
     if breaks.endswith(" unknown"):
         return f"an identifier that does not exist ({breaks.removesuffix(' unknown')})"
     if breaks == "body malformed":

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from premortem.checks.check import Check, Known, succeeded
 from premortem.checks.refusal import refuses
-from premortem.domain.run import Case, Sent, Verdict
+from premortem.domain.run import Before, Case, Sent, Verdict
 from premortem.domain.traffic import Response
 
 NAME = "auth_ignored"
@@ -15,7 +15,7 @@ UNKNOWN = "unknown"
 """The role of credentials that nobody has; they are sent as ones that mean nothing."""
 
 
-def judge(case: Case, sent: Sent, known: Known) -> Iterator[Verdict]:
+def judge(case: Case, sent: Sent, known: Known, _before: Before) -> Iterator[Verdict]:
     """2xx without credentials, or with meaningless ones, where the operation is secured.
 
     So are a case that leaves them out on purpose, and a replayed one that production answered
@@ -25,7 +25,7 @@ def judge(case: Case, sent: Sent, known: Known) -> Iterator[Verdict]:
     if response is None or not succeeded(response) or sent.request.method == "OPTIONS":
         return
     how = _how(case)
-    if not how or _open(known) or refuses(response) or _is_login_page(response, known):
+    if not how or is_open(known) or refuses(response) or is_login_page(response, known):
         return
     recorded = known.recorded(401)
     evidence = f"answered {response.status} {how}"
@@ -47,6 +47,8 @@ def judge(case: Case, sent: Sent, known: Known) -> Iterator[Verdict]:
 def _how(case: Case) -> str:
     """How the request lacks credentials; empty when it does not."""
     breaks = case.intent.breaks
+    if case.intent.expects == "denied":
+        return ""  # `revoked_access` speaks of these
     if breaks.startswith("auth "):
         return "without credentials" if breaks == "auth missing" else "with invalid credentials"
     # Configured roles sign in afresh, so 401 for them need not come again.
@@ -55,7 +57,7 @@ def _how(case: Case) -> str:
     return ""
 
 
-def _open(known: Known) -> bool:
+def is_open(known: Known) -> bool:
     """Whether anyone may do this: nobody says it is secured, or production let strangers in."""
     operation = known.operation
     if operation is None or not operation.secured:
@@ -68,7 +70,7 @@ def _open(known: Known) -> bool:
     return known.documented and not operation.in_spec and not known.recorded(401)
 
 
-def _is_login_page(response: Response, known: Known) -> bool:
+def is_login_page(response: Response, known: Known) -> bool:
     """A page where others get data: the way of web applications to ask for credentials."""
     if "html" not in response.media_type:
         return False

@@ -7,8 +7,11 @@ from typing import Literal
 
 from msgspec import Struct
 
+from premortem.checks.learned import Learned
 from premortem.checks.shapes import Shapes
-from premortem.domain.run import Case, Sent, Verdict
+from premortem.config import CheckConfig
+from premortem.domain.invariant import Invariant
+from premortem.domain.run import Before, Case, Sent, Verdict
 from premortem.domain.traffic import Answer, OperationProfile, Response
 
 Severity = Literal["high", "medium", "low"]
@@ -23,8 +26,15 @@ class Known(Struct, frozen=True, kw_only=True):
     """Compiled answers of the whole profile."""
     answers: Mapping[int, Answer]
     """Status -> what is known of the answers with it."""
+    learned: Mapping[int, Learned] = {}
+    """Status -> what was learned of the answers with it and may be held against a service."""
     documented: bool = False
     """There is a specification, whether it knows this operation or not."""
+    invariants: tuple[Invariant, ...] = ()
+    """Declared of any answer to it."""
+    edition_header: str = ""
+    """Request header that tells the edition; empty: none does."""
+    config: CheckConfig = CheckConfig()
 
     def recorded(self, *statuses: int) -> int:
         """Answers of production with one of STATUSES."""
@@ -41,7 +51,8 @@ class Known(Struct, frozen=True, kw_only=True):
         return answers.get(status) or answers.get(-(status // 100)) or answers.get(0)
 
 
-Judge = Callable[[Case, Sent, Known], Iterable[Verdict]]
+Judge = Callable[[Case, Sent, Known, Before], Iterable[Verdict]]
+"""What failed of a case; a verdict is always about that case, never about one before it."""
 
 
 class Check(Struct, frozen=True, kw_only=True):
@@ -55,6 +66,24 @@ class Check(Struct, frozen=True, kw_only=True):
     severity: Severity
     """The usual one; a verdict may say otherwise."""
     judge: Judge
+    results_max: int = 0
+    """Results of one operation that one process hears of at most; 0: all. For what an overloaded
+    service would show in every answer."""
+
+
+METHOD = "method "
+"""`breaks` of a case whose method is none that the specification declares for its path."""
+
+
+def is_foreign(case: Case) -> bool:
+    """Whether CASE's method is not its operation's: what is declared there says nothing of it."""
+    return case.intent.breaks.startswith(METHOD)
+
+
+def earlier(case: Case, before: Before) -> Sent | None:
+    """What came of the case that CASE's expectation is about; None when that is not known."""
+    against = case.intent.against
+    return before[against] if 0 <= against < len(before) else None
 
 
 def succeeded(response: Response | None) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from premortem.checks.check import Check, Known, Severity
-from premortem.domain.run import Case, Sent, Verdict
+from premortem.domain.run import Before, Case, Sent, Verdict
 
 NAME = "no_answer"
 
@@ -19,7 +19,7 @@ _TOLD: dict[str, tuple[str, Severity]] = {
 the target as a whole, `unbound` of an earlier answer."""
 
 
-def judge(case: Case, sent: Sent, known: Known) -> Iterator[Verdict]:
+def judge(case: Case, sent: Sent, known: Known, _before: Before) -> Iterator[Verdict]:
     """A fault after the request went out."""
     fault = sent.fault
     if fault is None or not fault.sent or fault.kind not in _TOLD:

@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
-from premortem.checks.check import Check, Known, Severity
+from premortem.checks.check import Check, Known, Severity, is_foreign
 from premortem.checks.shapes import Broken
 from premortem.domain.bodies import is_json
-from premortem.domain.run import Case, Sent, Verdict
+from premortem.domain.run import Before, Case, Sent, Verdict
 from premortem.domain.traffic import Answer, Request, Response
 
 NAME = "response_shape"
@@ -26,7 +26,7 @@ _BODILESS = frozenset({204, 205, 304})
 _WRONG: Any = object()
 
 
-def judge(case: Case, sent: Sent, known: Known) -> Iterator[Verdict]:
+def judge(case: Case, sent: Sent, known: Known, _before: Before) -> Iterator[Verdict]:
     """The body against the schema of its status: the specification's, or a learned one.
 
     A learned shape counts when it was seen often enough, for successful answers only (refusals
@@ -35,7 +35,7 @@ def judge(case: Case, sent: Sent, known: Known) -> Iterator[Verdict]:
     response = sent.response
     if response is None or not response.body or sent.request.method == "HEAD":
         return
-    if not is_judged(response.status):
+    if not is_judged(response.status) or is_foreign(case):
         return
     if len(response.body) > BODY_BYTES_MAX:
         return
@@ -88,6 +88,8 @@ def _not_json(answer: Answer, request: Request, response: Response) -> Iterator[
     given = response.media_type
     if given in answer.media_types and not is_json(given):
         return  # production gives this, too: the operation has more than one face
+    if given and not is_json(given) and answer.declared_types:
+        return  # `content_type` speaks of these
     accepted = request.header("accept") or "*/*"
     if "json" not in accepted and "*/*" not in accepted and "application/*" not in accepted:
         return  # it was asked for something else

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from http import HTTPStatus
 
 from premortem.checks.auth_ignored import UNKNOWN
-from premortem.checks.check import Check, Known, Severity
-from premortem.domain.run import Case, Sent, Verdict
+from premortem.checks.check import Check, Known, Severity, is_foreign
+from premortem.domain.run import Before, Case, Sent, Verdict
 
 NAME = "undeclared_status"
 
@@ -15,13 +15,15 @@ SILENT = frozenset({304, 429})
 """Any operation may answer so without saying it: a condition held, a limit was reached."""
 
 
-def judge(case: Case, sent: Sent, known: Known) -> Iterator[Verdict]:
+def judge(case: Case, sent: Sent, known: Known, _before: Before) -> Iterator[Verdict]:
     """A status that is declared neither by number nor class nor `default` (OpenAPI 3.1, 4.8.16).
 
     Without a specification nothing is declared, so nothing is judged; 5xx is `server_error`'s.
     """
     response, operation = sent.response, known.operation
     if response is None or operation is None or not operation.in_spec or not operation.declared:
+        return
+    if is_foreign(case):
         return
     status = response.status
     if not 200 <= status < 500 or status in SILENT or known.declares(status):

@@ -11,6 +11,8 @@ from premortem import __version__
 from premortem.cli import (
     asking,
     capturing,
+    checking,
+    covering,
     data,
     keeping,
     modelling,
@@ -78,9 +80,11 @@ for module in (
     profiles,
     planning,
     testing,
+    checking,
     running,
     asking,
     reading,
+    covering,
     keeping,
     modelling,
 ):

@@ -45,6 +45,7 @@ def line_of(event: Event | Reproducing | Reported | object) -> str:
             "findings": [finding.id for finding in event.findings],
             "unconfirmed": [finding.id for finding in event.unconfirmed],
             "trouble": event.trouble,
+            "broken_checks": event.broken_checks,
         }
     elif isinstance(event, RunEnded):
         fields = {"summary": event.summary}

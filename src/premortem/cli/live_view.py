@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from premortem.cli.context import err, warn
-from premortem.pipeline import Reproducing
+from premortem.pipeline import Minimising, Reproducing
 from premortem.run.happenings import (
     Paused,
     Recovered,
@@ -81,13 +81,14 @@ class Screen:
             self._times.append(event.latency_ms.get("p99", 0.0))
             ended = event.answered + event.faulted + event.unknown
             self._bars.update(self._sending, completed=ended)
-        elif isinstance(event, Reproducing):
+        elif isinstance(event, Reproducing | Minimising):
+            fewer = f"{event.cases} requests: " if isinstance(event, Minimising) else ""
             self._bars.update(
                 self._again,
                 visible=True,
                 completed=event.done,
                 total=event.total,
-                detail=escape(event.title[:60]),
+                detail=escape(fewer + event.title[:60]),
             )
         elif (note := noted(event)) is not None:
             self._notes.append(note)
@@ -206,7 +207,9 @@ def log_line(event: object) -> None:
             warn(f"  {event.sent:,}/{event.planned:,} sent, {_spelled(event)}")
     elif isinstance(event, Reproducing):
         warn(f"  reproducing {event.done + 1}/{event.total}: {event.title}")
-    elif isinstance(event, WorkerChanged) and event.change == "started":
+    elif isinstance(event, Minimising) or (
+        isinstance(event, WorkerChanged) and event.change == "started"
+    ):
         return
     elif (note := noted(event)) is not None:
         warn(f"  {note.plain}")

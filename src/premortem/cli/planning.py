@@ -16,6 +16,7 @@ from rich.text import Text
 from premortem import pipeline
 from premortem.analyse import plan_view
 from premortem.analyse.terminal.cells import indented
+from premortem.checks.listing import own_names
 from premortem.cli.context import (
     COMMON,
     EXIT_CLEAN,
@@ -208,6 +209,7 @@ def _checked(
         data,
         metrics=metrics_of(config),
         rate_per_second_max=config.target.rate_per_second_max,
+        checks=own_names(config),
         further=further,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -9,9 +10,11 @@ from cyclopts.validators import Number
 
 from premortem import pipeline
 from premortem.analyse import difference_view, profile_view
+from premortem.analyse.invariants import proposed_invariants
 from premortem.cli.context import COMMON, EXIT_CLEAN, Common, print_json, say, show, warn
 from premortem.cli.data import LEARN
 from premortem.cli.progress import spinner
+from premortem.domain.traffic import Profile
 
 CHANGES_SHOWN = 40
 CHANGES_MAX = 100_000
@@ -29,7 +32,14 @@ def register(app: App) -> None:
     app.command(profile)
 
 
-def shown(operation: str = "", /, *, version: str = "latest", common: Common = COMMON) -> int:
+def shown(
+    operation: str = "",
+    /,
+    *,
+    version: str = "latest",
+    invariants: Annotated[bool, Parameter(negative="")] = False,
+    common: Common = COMMON,
+) -> int:
     """Show what was learned about the API, or one operation of it in depth.
 
     For example:
@@ -37,6 +47,7 @@ def shown(operation: str = "", /, *, version: str = "latest", common: Common = C
         premortem profile
         premortem profile 'POST /invoices'
         premortem profile --json > monday.json
+        premortem profile --invariants
 
     Parameters
     ----------
@@ -44,14 +55,38 @@ def shown(operation: str = "", /, *, version: str = "latest", common: Common = C
         Operation id, or a part of one that fits only it, e.g. POST /invoices.
     version
         Profile version, the start of one, previous, or a JSON file of one.
+    invariants
+        What always held in answers, as lines for [checks] in premortem.toml.
     """
     with common.opened() as (_, store):
         learned = pipeline.find_profile(store, version)
     chosen = pipeline.known_operation(learned, operation) if operation else None
+    if invariants:
+        return _invariants(learned, chosen.id if chosen is not None else "", common)
     if common.json:
         print_json(chosen or learned)
     else:
         show(profile_view(learned, operation=chosen))
+    return EXIT_CLEAN
+
+
+def _invariants(profile: Profile, operation_id: str, common: Common) -> int:
+    """Print what PROFILE suggests to declare, of one operation where one is named."""
+    texts = [
+        text
+        for text in proposed_invariants(profile)
+        if not operation_id or text.startswith(f"{operation_id}: ")
+    ]
+    if common.json:
+        print_json(texts)
+        return EXIT_CLEAN
+    if not texts:
+        say("nothing always held in answers often enough to be declared; see docs/oracles.md")
+        return EXIT_CLEAN
+    say("[checks]", "\ninvariants = [")
+    for text in texts:
+        say(f"  {json.dumps(text, ensure_ascii=False)},")
+    say("]")
     return EXIT_CLEAN
 
 

@@ -10,7 +10,15 @@ from typing import Annotated, Literal
 from cyclopts import App, Group, Parameter
 
 from premortem import pipeline
-from premortem.analyse import active, alike, finding_view, findings_table, run_view, until_date
+from premortem.analyse import (
+    KINDS,
+    active,
+    alike,
+    finding_view,
+    findings_table,
+    run_view,
+    until_date,
+)
 from premortem.cli.context import (
     COMMON,
     EXIT_CLEAN,
@@ -21,7 +29,7 @@ from premortem.cli.context import (
     show,
 )
 from premortem.cli.progress import spinner
-from premortem.domain.run import Ignored
+from premortem.domain.run import FindingKind, Ignored
 from premortem.errors import ConfigError
 
 READ = Group("Read", sort_key=4)
@@ -30,7 +38,10 @@ RunId = Annotated[str, Parameter(name="--run")]
 
 def register(app: App) -> None:
     """Add the commands to APP."""
-    app.command(findings, group=READ, sort_key=1)
+    listing = App(name="findings", group=READ, sort_key=1)
+    listing.default(findings)
+    listing.command(export)
+    app.command(listing)
     app.command(report, group=READ, sort_key=2)
     app.command(replay, group=READ, sort_key=3)
     app.command(ignore, group=READ, sort_key=4)
@@ -42,6 +53,7 @@ def findings(
     *,
     run_id: RunId = "latest",
     all_runs: bool = False,
+    kind: tuple[FindingKind, ...] = KINDS,
     common: Common = COMMON,
 ) -> int:
     """List the findings of the latest run, or show one with its evidence.
@@ -49,6 +61,7 @@ def findings(
     For example:
 
         premortem findings
+        premortem findings --kind defect
         premortem findings 83da
 
     Parameters
@@ -59,13 +72,17 @@ def findings(
         The run whose findings to list.
     all_runs
         List those of all runs.
+    kind
+        Only of this kind: defect, drift (the document and production's own answers disagree) or
+        flaky (it came again in some tries only). May be given several times.
     """
     with common.opened() as (_, store):
         if finding:
             shown = store.finding(finding)
             signatures = alike(store.findings(shown.run_id))
         else:
-            listed = store.findings(None if all_runs else store.run(run_id).id)
+            stored = store.findings(None if all_runs else store.run(run_id).id)
+            listed = [f for f in stored if f.kind in kind]
         ignored = store.ignored()
     if finding:
         known = signatures.get((shown.check, shown.signature), 0)
@@ -176,28 +193,109 @@ def report(
     return EXIT_CLEAN
 
 
-def replay(finding: str, /, *, common: Common = COMMON) -> int:
-    """Send a finding again from a fresh state: FAILED (exit 1) or FIXED (exit 0).
+def replay(*finding: str, run_id: RunId = "latest", common: Common = COMMON) -> int:
+    """Send findings again from a fresh state: FAILED (exit 1) or FIXED (exit 0, if all are).
 
-    What comes before it in its sequence goes first.
+    What comes before each in its sequence goes first. Which are fixed is kept, so that a finding
+    that comes back is told as such.
 
     For example:
 
-        premortem replay 83da
+        premortem replay
+        premortem replay 83da 0c1f
 
     Parameters
     ----------
     finding
-        Id, or its first characters.
+        Ids, or their first characters; none: all of a run that nobody ignores.
+    run_id
+        The run whose findings to send again, where none are named.
     """
     with common.opened() as (config, store):
-        shown = store.finding(finding)
+        if finding:
+            chosen = [store.finding(one) for one in finding]
+        else:
+            quiet = active(store.ignored(), date.today())
+            chosen = [f for f in store.findings(store.run(run_id).id) if f.id not in quiet]
+        rows = []
         with spinner("replaying", quiet=common.json):
-            again = pipeline.replay_finding(shown, config=config, store=store)
-    state: Literal["FAILED", "FIXED"] = "FAILED" if again else "FIXED"
+            again = pipeline.replay_findings(chosen, config=config, store=store)
+            for shown, times in zip(chosen, again, strict=True):
+                turn = pipeline.turn_finding(shown, failed=times > 0, store=store, now=time.time())
+                rows.append((shown, times, turn))
+    failed = sum(times > 0 for _, times, _ in rows)
     if common.json:
-        print_json({"finding": shown.id, "state": state, "reproduced": again})
-    else:
-        colour = "red" if again else "green"
-        say((state, f"bold {colour}"), f" {shown.id}: {shown.title}")
-    return EXIT_FINDINGS if again else EXIT_CLEAN
+        told = [{"finding": f.id, "state": _word(n), "reproduced": n} for f, n, _ in rows]
+        many = {"failed": failed, "fixed": len(rows) - failed, "findings": told}
+        print_json(told[0] if len(finding) == 1 else many)
+        return EXIT_FINDINGS if failed else EXIT_CLEAN
+    for shown, times, turn in rows:
+        colour = "red" if times else "green"
+        came_back = " (it was fixed before)" if turn is not None and times else ""
+        say((_word(times), f"bold {colour}"), f" {shown.id}: {shown.title}{came_back}")
+    if len(rows) != 1:
+        say(f"{failed} failed, {len(rows) - failed} fixed")
+    return EXIT_FINDINGS if failed else EXIT_CLEAN
+
+
+def _word(times: int) -> Literal["FAILED", "FIXED"]:
+    return "FAILED" if times else "FIXED"
+
+
+def export(
+    *finding: str,
+    all_: Annotated[bool, Parameter(name="--all", negative=())] = False,
+    form: Annotated[pipeline.Format, Parameter(name="--format")] = "pytest",
+    out: Annotated[Path, Parameter(name=("-o", "--out"))] = Path("findings"),
+    run_id: RunId = "latest",
+    kind: tuple[FindingKind, ...] = KINDS,
+    common: Common = COMMON,
+) -> int:
+    """Write findings as files that run, or are read, without Premortem.
+
+    A pytest file needs pytest and nothing else; it fails while the service is wrong. No
+    credential is written: the files name the environment variables that hold them.
+
+    For example:
+
+        premortem findings export 83da
+        premortem findings export --all --format sarif --out reports
+
+    Parameters
+    ----------
+    finding
+        Ids, or their first characters.
+    all_
+        Write all of a run that nobody ignores.
+    form
+        One file for each finding: pytest, curl (of one request only), allure; one file for all:
+        har, junit, sarif.
+    out
+        The folder to write into; it is made.
+    run_id
+        The run whose findings to write, with --all.
+    kind
+        With --all, only of this kind: defect, drift or flaky. May be given several times.
+    """
+    if bool(finding) == all_:
+        raise ConfigError("name findings to write, or --all; `premortem findings` lists them")
+    with common.opened() as (config, store):
+        if finding:
+            chosen = [store.finding(one) for one in finding]
+        else:
+            quiet = active(store.ignored(), date.today())
+            listed = store.findings(store.run(run_id).id)
+            chosen = [f for f in listed if f.id not in quiet and f.kind in kind]
+        written = pipeline.export_findings(
+            chosen, form=form, directory=out, config=config, store=store
+        )
+    if common.json:
+        print_json(written)
+        return EXIT_CLEAN
+    for path in written.files:
+        say("written: ", (path, "bold"))
+    for finding_id, why in written.left_out.items():
+        say(f"left out: {finding_id}, for {why}")
+    if form == "pytest" and written.files:
+        say(f"run them: pytest {out}")
+    return EXIT_CLEAN

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -20,6 +20,7 @@ from premortem.analyse import (
     run_view,
     save_baseline,
 )
+from premortem.checks.listing import own_names
 from premortem.cli.context import (
     COMMON,
     EXIT_CLEAN,
@@ -37,6 +38,7 @@ from premortem.cli.planning import metrics_of, print_left_out, print_prepared
 from premortem.cli.progress import making_progress
 from premortem.cli.watching import WATCHING, Watching
 from premortem.config import Config
+from premortem.domain.run import Finding, FindingKind, Ignored
 from premortem.errors import ConfigError
 from premortem.pipeline import Prepared, Reported, Reproducing
 from premortem.plan import load_plan
@@ -93,6 +95,8 @@ def run(
     *,
     dry_run: bool = False,
     fail_on: FailOn = "new",
+    fail_kind: tuple[FindingKind, ...] = ("defect",),
+    no_minimise: bool = False,
     baseline: Path = Path("premortem.baseline.json"),
     update_baseline: bool = False,
     resume: bool = False,
@@ -101,7 +105,8 @@ def run(
 ) -> int:
     """Run PLAN. Exit 0 clean, 1 on findings or a broken threshold, 2 if it could not run.
 
-    What fails is sent again from a fresh state; only what fails again is a finding.
+    What fails is sent again from a fresh state; only what fails again is a finding. It is then
+    made shorter as long as it fails, and told from contract drift and from flaky ones.
     Ctrl-C or premortem stop end it within a second and keep every result.
 
     In CI, with premortem.baseline.json committed:
@@ -116,6 +121,10 @@ def run(
         Prepare and check everything, send nothing.
     fail_on
         Exit 1 on any finding, only on new ones (not in the baseline, not ignored), or never.
+    fail_kind
+        Kinds that make it exit 1: defect, drift (document and production disagree), flaky.
+    no_minimise
+        Leave findings as they are; to make them shorter takes 6,000 requests at most.
     baseline
         Findings known before; without the file all are new.
     update_baseline
@@ -131,14 +140,16 @@ def run(
         if dry_run:
             print_prepared(prepared, prepared.run.schedule, common)
             return EXIT_CLEAN
-        events = pipeline.execute(prepared, config=config, store=store, stop=interrupts.stop)
+        events = pipeline.execute(
+            prepared, config=config, store=store, stop=interrupts.stop, shorter=not no_minimise
+        )
         with watching.opened(store, prepared.run.schedule.total, quiet=common.json) as follow:
             reported = _followed(follow(events), interrupts.follow)
         ignored = store.ignored()
     if update_baseline:
         save_baseline(baseline, reported.findings)
     new, failing = (
-        decide(reported.findings, on, baseline=known, ignored=ignored, today=date.today())
+        _deciding(reported, on, baseline=known, ignored=ignored, kinds=fail_kind)
         for on in ("new", fail_on)
     )
     failed = [finding.id for finding in failing]
@@ -147,8 +158,22 @@ def run(
         print_json({**fields, "failing": failed})
     else:
         _print_reported(reported, prepared, new=[finding.id for finding in new])
-    if interrupts.stop.is_set():
-        return EXIT_INTERRUPTED
+    return EXIT_INTERRUPTED if interrupts.stop.is_set() else _exit_code(reported, failed)
+
+
+def _deciding(
+    reported: Reported,
+    fail_on: FailOn,
+    *,
+    baseline: Collection[str],
+    ignored: Mapping[str, Ignored],
+    kinds: Collection[FindingKind],
+) -> list[Finding]:
+    found, today = reported.findings, date.today()
+    return decide(found, fail_on, baseline=baseline, ignored=ignored, today=today, kinds=kinds)
+
+
+def _exit_code(reported: Reported, failed: list[str]) -> int:
     if failed or not reported.summary.passed:
         return EXIT_FINDINGS
     return EXIT_FAILED if reported.summary.stopped or reported.trouble else EXIT_CLEAN
@@ -159,7 +184,7 @@ def _prepared(plan: str, *, resume: bool, config: Config, store: Store, common: 
         if resume:
             live = pipeline.going_run(store, plan)
             return pipeline.prepare_resumed(live, config=config, store=store, progress=progress)
-        loaded = load_plan(Path(plan), metrics=metrics_of(config))
+        loaded = load_plan(Path(plan), metrics=metrics_of(config), checks=own_names(config))
         return pipeline.prepare(loaded, config=config, store=store, progress=progress)
 
 
@@ -180,6 +205,8 @@ def _print_reported(reported: Reported, prepared: Prepared, *, new: list[str]) -
     show_view(findings_table(reported.findings, unconfirmed=tried, failing=new))
     if reported.summary.stopped:
         warn((f"stopped early: {reported.summary.stopped}", "yellow"))
+    for said in reported.broken_checks:
+        warn((f"your check {said}; it was asked no more", "yellow"))
     untried = len(reported.unconfirmed) - tried
     if untried:
         why = reported.trouble or reported.summary.stopped

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 from msgspec import Struct
@@ -43,6 +44,73 @@ class Gap(Struct, frozen=True, kw_only=True, gc=False):
     """A cell that deserves a case, and what is wanted of it."""
 
     cell: Cell
+    operator: str = ""
+    """What to do there, by the name that a source gives it; empty: whatever makes the class."""
     status_wanted: StatusClass = "2xx"
     energy: float = 1.0
     """How much it deserves one, beside others; more than 0."""
+
+
+SeenKind = Literal["field", "link", "log", "span", "statement"]
+
+
+class Seen(Struct, frozen=True, kw_only=True, order=True, gc=False):
+    """Something of the target that a run brought to light, and how often."""
+
+    kind: SeenKind
+    """`field`: a place of an answer. `link`: a value of an answer that a request reused. `log`: a
+    template of the target's log. `span`, `statement`: what its traces name, and what it asked of
+    a database."""
+    operation_id: str = ""
+    """Of the request; for a link of the one that reused it; empty: not known."""
+    name: str
+    """`200 body:/id`; `POST /login body:/token -> header:authorization`; else as the target
+    wrote it, without values."""
+    hits: int = 0
+    detail: str = ""
+    """Of a log: its severity, and the signature of its error; of a statement: the system."""
+
+
+class CodeTotal(Struct, frozen=True, kw_only=True, order=True):
+    """How much of one file of the target ran."""
+
+    file: str
+    lines: int
+    """That can run."""
+    lines_covered: int
+    branches: int = 0
+    branches_covered: int = 0
+
+
+class RunCoverage(Struct, frozen=True, kw_only=True):
+    """What one run covered, or several together."""
+
+    run_id: str
+    """Empty: of several."""
+    profile_version: str
+    at: float
+    """Seconds since the epoch at which the (last) run began."""
+    cells: tuple[CellCount, ...] = ()
+    seen: tuple[Seen, ...] = ()
+    code: tuple[CodeTotal, ...] = ()
+    """As the target had it at the end of the run; empty: not measured."""
+    cases: int = 0
+    """That ended."""
+    read: int = 0
+    """Of these, cases whose requests and answers were read; the others count for their operation
+    as such alone."""
+    runs: int = 1
+    notes: tuple[str, ...] = ()
+    """What could not be read of the target."""
+
+
+def totalled(code: Iterable[CodeTotal]) -> CodeTotal:
+    """All files of CODE as one, without a name."""
+    files = tuple(code)
+    return CodeTotal(
+        file="",
+        lines=sum(file.lines for file in files),
+        lines_covered=sum(file.lines_covered for file in files),
+        branches=sum(file.branches for file in files),
+        branches_covered=sum(file.branches_covered for file in files),
+    )

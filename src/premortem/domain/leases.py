@@ -176,7 +176,8 @@ def earliest_s(job: Job, skipped: Ranges) -> NDArray[np.float64]:
     """Plan second before which no worker can have sent each case, shape (count,).
 
     Holds for every worker that begins sequences in their order, sends a case of a sequence after
-    the one before it, and uses one slot for each case that it does not skip: a case that follows
+    the one before it, or at the slot of the last of those that go out with it, and uses one slot
+    for each case that it does not skip: a case that follows
     n sequences begun and m cases of its own sequence goes out at slot n + m or later, whether
     slots belong to cases or go to whichever case is ready. In a closed model nothing says how far
     a worker came since its last batch, so any case may have gone out: minus infinity.

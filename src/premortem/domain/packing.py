@@ -1,52 +1,65 @@
 """Jobs as bytes: what cases have in common is written once, and is one object when read again.
 
-The cases of a job have few distinct sets of headers, operations, origins and intents. Read again
-as objects of their own they would cost a worker a third of its time: memory, decoding, and texts
-whose hash nobody knows yet.
+Cases that differ in path, query, body, bindings and origin alone are of one kind; a job has few
+kinds. What differs lies in columns, so that opening a job costs a fraction of making its cases:
+a worker sends most of them without ever making them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Any
+from itertools import accumulate
+from typing import Any, NamedTuple
 
 import msgspec
+import numpy as np
 from msgspec import Struct
 
 from premortem.domain.jobs import Job
-from premortem.domain.run import Binding, Case, Intent, Origin, Sequence
+from premortem.domain.run import Binding, Case, Intent, Origin, Sequence, SourceName
 from premortem.domain.traffic import Pairs, Request
 
 
-class _Case(Struct, frozen=True, array_like=True, gc=False):
-    """A case; numbers are places in the tables of its job."""
+class _Kind(NamedTuple):
+    """What the cases of one kind have in common; numbers are places in the tables of the job."""
 
-    path: str
-    body: bytes
-    line: int
-    """Of (method, origin, operation id, role)."""
+    method: str
+    origin: str
+    operation_id: str
+    role: str
+    source: SourceName
     headers: int
-    origin: int
     intent: int
-    query: Pairs = ()
-    bindings: tuple[Binding, ...] = ()
-    recorded_status: int = 0
-    recorded_reason: str = ""
-    setup: bool = False
+    recorded_status: int
+    recorded_reason: str
+    setup: bool
+    together: int
 
 
 class _Job(Struct, frozen=True, array_like=True):
     bare: Job
     """Without its sequences."""
-    lines: list[tuple[str, str, str, str]]
     headers: list[Pairs]
-    origins: list[Origin]
     intents: list[Intent]
-    sequences: list[list[_Case]]
+    origins: list[bytes]
+    kinds: list[_Kind]
+    lengths: list[int]
+    """Of the sequences; empty: all of them have one case."""
+    kind_of: list[int]
+    """Of each case of all sequences laid end to end, as all below."""
+    origin_of: bytes
+    """Little-endian, four bytes each."""
+    paths: list[str]
+    bodies: list[bytes]
+    queries: dict[int, Pairs]
+    """Of those that have one."""
+    bindings: dict[int, tuple[Binding, ...]]
+    """Of those that have some."""
 
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Job)
+_origin_decoder = msgspec.msgpack.Decoder(Origin)
 
 
 class _Table(dict[Any, int]):
@@ -58,74 +71,168 @@ class _Table(dict[Any, int]):
 
 def pack_job(job: Job) -> bytes:
     """JOB as bytes."""
-    lines, headers, origins, intents = _Table(), _Table(), _Table(), _Table()
-    sequences = [
-        [
-            _Case(
-                path=case.request.path,
-                body=case.request.body,
-                line=lines.place(
-                    (case.request.method, case.request.origin, case.operation_id, case.role)
-                ),
-                headers=headers.place(case.request.headers),
-                origin=origins.place(case.origin),
-                intent=intents.place(case.intent),
-                query=case.request.query,
-                bindings=case.bindings,
-                recorded_status=case.recorded_status,
-                recorded_reason=case.recorded_reason,
-                setup=case.setup,
+    headers, intents, origins, kinds = _Table(), _Table(), _Table(), _Table()
+    cases = [case for sequence in job.sequences for case in sequence.cases]
+    lengths = [len(sequence.cases) for sequence in job.sequences]
+    kind_of = [
+        kinds.place(
+            (
+                case.request.method,
+                case.request.origin,
+                case.operation_id,
+                case.role,
+                case.origin.source,
+                headers.place(case.request.headers),
+                intents.place(case.intent),
+                case.recorded_status,
+                case.recorded_reason,
+                case.setup,
+                case.together,
             )
-            for case in sequence.cases
-        ]
-        for sequence in job.sequences
+        )
+        for case in cases
     ]
+    origin_of = np.array([origins.place(case.origin) for case in cases], dtype="<u4").tobytes()
     return _encoder.encode(
         _Job(
             bare=msgspec.structs.replace(job, sequences=()),
-            lines=list(lines),
             headers=list(headers),
-            origins=list(origins),
             intents=list(intents),
-            sequences=sequences,
+            origins=[_encoder.encode(origin) for origin in origins],
+            kinds=[_Kind(*kind) for kind in kinds],
+            lengths=lengths if any(length != 1 for length in lengths) else [],
+            kind_of=kind_of,
+            origin_of=origin_of,
+            paths=[case.request.path for case in cases],
+            bodies=[case.request.body for case in cases],
+            queries={n: case.request.query for n, case in enumerate(cases) if case.request.query},
+            bindings={n: case.bindings for n, case in enumerate(cases) if case.bindings},
         )
     )
 
 
 def unpack_job(data: bytes) -> Job:
     """The job that was packed. Raises msgspec.DecodeError for other bytes."""
-    packed = _decoder.decode(data)
-    lines, headers, origins, intents = (
-        packed.lines,
-        packed.headers,
-        packed.origins,
-        packed.intents,
+    parcel = Parcel(data)
+    return msgspec.structs.replace(parcel.job, sequences=parcel.sequences)
+
+
+class Parcel:
+    """A packed job, opened: its cases are made when somebody asks for them.
+
+    Cases are counted from 0, all sequences laid end to end; sequences from 0, too.
+    """
+
+    __slots__ = (
+        "_headers",
+        "_intents",
+        "_kinds",
+        "_origin_of",
+        "_origins",
+        "_read",
+        "_starts",
+        "bindings",
+        "bodies",
+        "job",
+        "kind_of",
+        "lengths",
+        "paths",
+        "queries",
     )
-    sequences: list[Sequence] = []
-    for given in packed.sequences:
-        cases: list[Case] = []
-        for item in given:
-            method, origin, operation_id, role = lines[item.line]
-            request = Request(
-                method=method,
-                origin=origin,
-                path=item.path,
-                query=item.query,
-                headers=headers[item.headers],
-                body=item.body,
-            )
-            cases.append(
-                Case(
-                    request=request,
-                    operation_id=operation_id,
-                    origin=origins[item.origin],
-                    intent=intents[item.intent],
-                    role=role,
-                    bindings=item.bindings,
-                    recorded_status=item.recorded_status,
-                    recorded_reason=item.recorded_reason,
-                    setup=item.setup,
-                )
-            )
-        sequences.append(Sequence(cases=tuple(cases)))
-    return msgspec.structs.replace(packed.bare, sequences=tuple(sequences))
+
+    def __init__(self, data: bytes) -> None:
+        """Raises msgspec.DecodeError when DATA is no packed job."""
+        packed = _decoder.decode(data)
+        self.job = packed.bare
+        """Without its sequences."""
+        self._headers, self._intents = packed.headers, packed.intents
+        self._kinds = packed.kinds
+        self._origins, self._origin_of = packed.origins, packed.origin_of
+        self._read: dict[int, Origin] = {}
+        self.kind_of, self.paths, self.bodies = packed.kind_of, packed.paths, packed.bodies
+        """Of each case."""
+        self.queries, self.bindings = packed.queries, packed.bindings
+        """Of the cases that have any."""
+        self.lengths = packed.lengths
+        """Cases of each sequence; empty: one each."""
+        self._starts = list(accumulate(packed.lengths, initial=0))
+
+    def __len__(self) -> int:
+        """Its cases."""
+        return len(self.paths)
+
+    @property
+    def kinds(self) -> int:
+        """How many kinds of cases there are."""
+        return len(self._kinds)
+
+    def like(self, kind: int) -> Case:
+        """A case of KIND as far as its cases are alike: without path, query, body and bindings,
+        its origin without all but the source."""
+        source = self._kinds[kind].source
+        return self._made(kind, Origin(source=source), path="", query=(), body=b"", bindings=())
+
+    def case(self, number: int) -> Case:
+        """The case with NUMBER."""
+        return self._made(
+            self.kind_of[number],
+            self._origin(number),
+            path=self.paths[number],
+            query=self.queries.get(number, ()),
+            body=self.bodies[number],
+            bindings=self.bindings.get(number, ()),
+        )
+
+    def sequence(self, index: int) -> Sequence:
+        """The sequence with INDEX."""
+        if not self.lengths:
+            return Sequence(cases=(self.case(index),))
+        start, end = self._starts[index], self._starts[index + 1]
+        return Sequence(cases=tuple(self.case(number) for number in range(start, end)))
+
+    def sequence_of(self, number: int) -> Sequence:
+        """The sequence that the case with NUMBER is all of."""
+        return Sequence(cases=(self.case(number),))
+
+    @property
+    def sequences(self) -> tuple[Sequence, ...]:
+        """All of them."""
+        return tuple(self.sequence(i) for i in range(len(self.lengths) or len(self.paths)))
+
+    def _origin(self, number: int) -> Origin:
+        place = int.from_bytes(self._origin_of[4 * number : 4 * number + 4], "little")
+        origin = self._read.get(place)
+        if origin is None:
+            origin = self._read[place] = _origin_decoder.decode(self._origins[place])
+        return origin
+
+    def _made(
+        self,
+        kind: int,
+        origin: Origin,
+        *,
+        path: str,
+        query: Pairs,
+        body: bytes,
+        bindings: tuple[Binding, ...],
+    ) -> Case:
+        alike = self._kinds[kind]
+        return Case(
+            request=Request(
+                method=alike.method,
+                origin=alike.origin,
+                path=path,
+                query=query,
+                headers=self._headers[alike.headers],
+                body=body,
+            ),
+            operation_id=alike.operation_id,
+            origin=origin,
+            intent=self._intents[alike.intent],
+            role=alike.role,
+            bindings=bindings,
+            recorded_status=alike.recorded_status,
+            recorded_reason=alike.recorded_reason,
+            setup=alike.setup,
+            together=alike.together,
+        )

@@ -1,4 +1,4 @@
-"""What holds between the fields of messages, and between requests: Rule, Correlation, Follow, Pool.
+"""What holds between the fields of messages, and between requests: Rule, Echo, Correlation, Follow.
 
 All of it is learned, so all of it carries its support: how often it was seen to hold, and how
 often it could have failed.
@@ -33,6 +33,33 @@ class Rule(Struct, frozen=True, kw_only=True):
     """Messages in which all places were there and it did not hold."""
     status: int = 0
     """Of an answer with this status; 0: of the request."""
+
+
+class Echo(Struct, frozen=True, kw_only=True):
+    """A value of the request that every answer of production repeated: who asks for one
+    customer's invoices gets invoices of that customer, what was sent is what is there then."""
+
+    asked: Place
+    """In the request."""
+    answered: Place
+    """In the answer; with a `*` all items repeat it."""
+    support: int
+    """Answers in which both were there, and were the same."""
+    distinct: int
+    """Different values among them."""
+
+
+class View(Struct, frozen=True, kw_only=True):
+    """A field of an answer that one role never saw whole while others did."""
+
+    place: Place
+    role: str
+    form: Literal["absent", "null", "masked"]
+    """What the role saw: no such field, null, or stars and the like in place of the value."""
+    support: int
+    """Answers to the role in which it was so: all of them."""
+    whole: int
+    """Answers to other roles that held it whole."""
 
 
 class Correlation(Struct, frozen=True, kw_only=True):
@@ -71,6 +98,60 @@ class Follow(Struct, frozen=True, kw_only=True):
     """Quantiles of the time between the two starts, at 10, 50, 90 %; empty at an end."""
     gap_bins: Bins = ()
     """The same as counts that add up, milliseconds."""
+
+
+class Transition(Struct, frozen=True, kw_only=True):
+    """What came of an operation on things that were in one state."""
+
+    operation_id: str
+    before: str
+    """The state, as JSON text."""
+    after: str = ""
+    """The state that the answer showed; empty: it showed none."""
+    reason: str = ""
+    """The word of the refusals; empty: it was let through, or they had none."""
+    passed: int = 0
+    refused: int = 0
+    """For the state of things (409, 422, 423)."""
+
+
+class StateMachine(Struct, frozen=True, kw_only=True):
+    """How production moved the things that one operation makes through the values of one field.
+
+    Counted is only what was asked while the state was known: shown by an answer, and nothing let
+    through since that could have changed it.
+    """
+
+    maker: str
+    """Operation id."""
+    field: str
+    """`str(place)` in an answer that shows the thing: `body:/status`."""
+    things: int
+    """Things that were seen in more than one state."""
+    states: tuple[tuple[str, int], ...]
+    """(JSON text, things that were in it), most frequent first."""
+    transitions: tuple[Transition, ...]
+    """By operation, state and reason."""
+
+    def forbids(self, operation_id: str, state: str) -> bool:
+        """Whether production refused OPERATION_ID in STATE for that state: more than once, for a
+        reason that it never gave where it let the same through, and never let it through there."""
+        known = [t for t in self.transitions if t.operation_id == operation_id]
+        open_states = {t.before for t in known if t.passed}
+        excused = {t.reason for t in known if t.before in open_states}
+        refused = sum(
+            t.refused for t in known if t.before == state and t.reason and t.reason not in excused
+        )
+        return bool(open_states) and state not in open_states and refused >= REFUSED_MIN
+
+    def leads_to(self, operation_id: str) -> str:
+        """The one state that OPERATION_ID was seen to lead to; empty: none, or several."""
+        led = {t.after for t in self.transitions if t.operation_id == operation_id and t.passed}
+        return led.pop() if len(led) == 1 else ""
+
+
+REFUSED_MIN = 2
+"""Refusals of one operation in one state from which that is no chance."""
 
 
 class Volatile(Struct, frozen=True, kw_only=True):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from typing import Literal
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from premortem.domain.context import Context
+from premortem.domain.goals import Goals
 from premortem.domain.limit import Knee
 from premortem.domain.load import Hold, Load, Scale, StopRule
 from premortem.domain.places import Place
@@ -43,8 +45,9 @@ Expects = Literal["answer", "refusal", "gone", "there", "same", "once", "denied"
 """What a correct service does. `answer`: nothing more than to answer sanely. `refusal`: 4xx.
 `gone`: what the case `against` took away is not there any more. `there`: what it made is there.
 `same`: it answers what it answered to the case `against`, but for what is volatile: nothing sent
-between the two may have changed anything. `once`: of the cases sent at once with it, one at most
-is let through. `denied`: the credentials were taken back by the case `against`: 401 or 403."""
+between the two may have changed anything. `once`: of the cases sent at once with it, the first of
+which is `against`, one at most is let through. `denied`: the credentials were taken back by the
+case `against`: 401 or 403."""
 
 
 class Intent(Struct, frozen=True, kw_only=True, gc=False):
@@ -63,6 +66,46 @@ class Intent(Struct, frozen=True, kw_only=True, gc=False):
     """Index in the sequence of the case that the expectation refers to; -1: none."""
     certain: bool = False
     """The constraint is declared by the specification, not only learned from traffic."""
+    if_passed: int = -1
+    """Index of a case without whose 2xx nothing is expected; -1: none."""
+    if_refused: int = -1
+    """Index of a case without whose refusal (4xx) nothing is expected; -1: none."""
+
+    @property
+    def refers(self) -> tuple[int, ...]:
+        """Indices of the cases that it is about."""
+        return tuple(i for i in (self.against, self.if_passed, self.if_refused) if i >= 0)
+
+    def among(self, index: Mapping[int, int]) -> Intent:
+        """The same where cases have the indices that INDEX gives for those they had; where one
+        that it is about has none, it expects a sane answer and nothing more."""
+        if not self.refers:
+            return self
+        kept = all(i in index for i in self.refers)
+        return replace(
+            self,
+            against=index.get(self.against, -1),
+            if_passed=index.get(self.if_passed, -1),
+            if_refused=index.get(self.if_refused, -1),
+            expects=self.expects if kept else "answer",
+        )
+
+    def given(self, before: Before) -> Intent:
+        """What is left of it after BEFORE: where its condition is not met, a sane answer."""
+        if self.if_passed < 0 and self.if_refused < 0:
+            return self
+        passed = self.if_passed < 0 or _status(before, self.if_passed) // 100 == 2
+        refused = self.if_refused < 0 or _status(before, self.if_refused) in _REFUSALS
+        return self if passed and refused else replace(self, expects="answer", breaks="")
+
+
+_REFUSALS = frozenset(range(400, 500)) - {401, 408, 425, 429}
+"""Those that are not about who asks, when and how often."""
+
+
+def _status(before: Before, index: int) -> int:
+    sent = before[index] if index < len(before) else None
+    return sent.response.status if sent is not None and sent.response is not None else 0
 
 
 class Binding(Struct, frozen=True, kw_only=True, gc=False):
@@ -117,11 +160,49 @@ class Sequence(Struct, frozen=True, kw_only=True, gc=False):
     @property
     def remembers(self) -> bool:
         """Whether a check needs what came of earlier cases of it."""
-        return any(case.intent.against >= 0 or case.together for case in self.cases)
+        return any(case.together or case.intent.refers for case in self.cases)
+
+    @property
+    def groups(self) -> tuple[tuple[Case, ...], ...]:
+        """Its cases in order: those that are sent at once in one group, others alone."""
+        found: list[list[Case]] = []
+        for case in self.cases:
+            if found and case.together and found[-1][-1].together == case.together:
+                found[-1].append(case)
+            else:
+                found.append([case])
+        return tuple(map(tuple, found))
 
     def upto(self, index: int) -> Sequence:
         """The cases up to and including INDEX."""
         return Sequence(cases=self.cases[: index + 1])
+
+    def beside(self, index: int) -> tuple[int, ...]:
+        """Indices of the cases that are sent at once with the one at INDEX, its own left out."""
+        start = end = index
+        together = self.cases[index].together
+        while together and start and self.cases[start - 1].together == together:
+            start -= 1
+        while together and end + 1 < len(self.cases) and self.cases[end + 1].together == together:
+            end += 1
+        return tuple(i for i in range(start, end + 1) if i != index)
+
+    def only(self, indices: Iterable[int]) -> Sequence:
+        """The cases at INDICES, in that order, what they say of each other indexed anew.
+
+        A binding to a case that is left out goes with it, and so does an expectation.
+        """
+        order = list(indices)
+        index = {old: new for new, old in enumerate(order)}
+        return Sequence(cases=tuple(_reindexed(self.cases[i], index) for i in order))
+
+
+def _reindexed(case: Case, index: Mapping[int, int]) -> Case:
+    if case.bindings:
+        kept = tuple(replace(b, step=index[b.step]) for b in case.bindings if b.step in index)
+        case = replace(case, bindings=kept)
+    intent = case.intent.among(index)
+    return case if intent is case.intent else replace(case, intent=intent)
 
 
 class Rejection(Struct, frozen=True, kw_only=True):
@@ -172,6 +253,8 @@ class Plan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """When the run ends by itself."""
     hold: Hold = Hold()
     scale: Scale = Scale()
+    goals: Goals = Goals()
+    """What to reach; the cases of a slice are then made with what came of earlier ones."""
     require_metrics: bool = False
     """Losing sight of the target's metrics ends the run."""
     keep_all: bool = False
@@ -225,6 +308,11 @@ class Sent(Struct, frozen=True, kw_only=True):
     """From sending to the whole answer."""
 
 
+Before = tuple[Sent | None, ...]
+"""What came of the cases of a sequence, by their index; None: not ended, or not kept. Of cases
+sent at once those behind the judged one are there, too."""
+
+
 class Result(Struct, frozen=True, kw_only=True):
     """What came of one case in a run."""
 
@@ -259,11 +347,27 @@ class Verdict(Struct, frozen=True, kw_only=True):
     severity: Literal["high", "medium", "low"] = "medium"
 
 
+FindingKind = Literal["defect", "drift", "flaky"]
+"""`drift`: the document and what production itself answered disagree, so that one of the two has
+to be mended. `flaky`: it came again in some of the tries only."""
+
+
+class Turn(Struct, frozen=True, kw_only=True):
+    """A finding's state changed: it was sent again without failing, or it came back."""
+
+    state: Literal["fixed", "back"]
+    at: float
+    """Seconds since the epoch."""
+    run_id: str = ""
+    """Empty: it was replayed."""
+
+
 class Finding(Struct, frozen=True, kw_only=True):
     """One defect: results with the same fingerprint, with a way to see it again."""
 
     id: str
-    """8 hex digits of operation, check and signature: stable across runs."""
+    """8 hex digits of operation, check and signature, stable across runs; of check and cause
+    alone for what is one finding whatever the operation."""
     operation_id: str
     check: str
     title: str
@@ -282,6 +386,26 @@ class Finding(Struct, frozen=True, kw_only=True):
     curl: str = ""
     run_id: str = ""
     first_seen_at: float = 0.0
+    kind: FindingKind = "defect"
+    kind_reason: str = ""
+    """Why it is of that kind."""
+    cause: str = ""
+    """What the target's log says of it, the same for one defect wherever it surfaces; empty: the
+    log is not watched, or says nothing."""
+    operations: tuple[str, ...] = ()
+    """Further operations that show it, by name."""
+    found_with: int = 0
+    """Requests of the sequence before it was made shorter; 0: it was not tried."""
+    history: tuple[Turn, ...] = ()
+    """Since it was first seen, oldest first; at most HISTORY_MAX, the oldest left out."""
+
+    @property
+    def state(self) -> Literal["open", "fixed", "back"]:
+        """As far as it was last looked at."""
+        return self.history[-1].state if self.history else "open"
+
+
+HISTORY_MAX = 100
 
 
 class Ignored(Struct, frozen=True, kw_only=True):

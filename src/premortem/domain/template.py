@@ -13,7 +13,8 @@ from urllib.parse import quote, unquote
 
 from msgspec import Struct
 
-from premortem.domain.traffic import Operation
+from premortem.domain.graphql import variant_of
+from premortem.domain.traffic import Operation, Request
 
 _PARAMETER = re.compile(r"\{([^{}/]+)\}")
 _SEGMENT_SAFE = "~@:!$&'()*+,;="
@@ -33,13 +34,15 @@ class Match(Struct, frozen=True, kw_only=True):
 class _Node:
     """What may follow after some segments: literals first, then patterns, then anything."""
 
-    __slots__ = ("anything", "literals", "operations", "patterns")
+    __slots__ = ("anything", "literals", "operations", "patterns", "variants")
 
     def __init__(self) -> None:
         self.literals: dict[str, _Node] = {}
         self.patterns: dict[str, tuple[re.Pattern[str], _Node]] = {}
         self.anything: _Node | None = None
         self.operations: dict[str, Operation] = {}
+        self.variants: dict[tuple[str, str], Operation] = {}
+        """(method, variant) -> operation."""
 
     def child(self, segment: str) -> _Node:
         """The node behind SEGMENT of a template, made when there is none."""
@@ -56,19 +59,23 @@ class _Node:
             self.patterns = dict(sorted(self.patterns.items(), key=_literal_length))
         return self.patterns[shape][1]
 
-    def find(self, method: str, segments: tuple[str, ...], at: int) -> Operation | None:
+    def find(
+        self, method: str, segments: tuple[str, ...], at: int, variant: str = ""
+    ) -> Operation | None:
         """The most concrete operation for METHOD over SEGMENTS[AT:], earlier segments first."""
         if at == len(segments):
-            return self.operations.get(method)
+            return self.variants.get((method, variant)) or self.operations.get(method)
         segment = segments[at]
         literal = self.literals.get(segment)
-        if literal is not None and (found := literal.find(method, segments, at + 1)):
+        if literal is not None and (found := literal.find(method, segments, at + 1, variant)):
             return found
         for pattern, node in self.patterns.values():
-            if pattern.fullmatch(segment) and (found := node.find(method, segments, at + 1)):
+            if pattern.fullmatch(segment) and (
+                found := node.find(method, segments, at + 1, variant)
+            ):
                 return found
         if self.anything is not None and segment:
-            return self.anything.find(method, segments, at + 1)
+            return self.anything.find(method, segments, at + 1, variant)
         return None
 
 
@@ -82,16 +89,27 @@ class Matcher:
 
     def __init__(self, templates: Iterable[Operation]) -> None:
         self._root = _Node()
+        self._varied = False
         for operation in templates:
             node = self._root
             for segment in split_template(operation.template):
                 node = node.child(segment)
-            node.operations.setdefault(operation.method, operation)
+            if operation.variant:
+                node.variants.setdefault((operation.method, operation.variant), operation)
+                self._varied = True
+            else:
+                node.operations.setdefault(operation.method, operation)
 
-    def match(self, method: str, path: str) -> Match | None:
+    def match_request(self, request: Request) -> Match | None:
+        """The operation of REQUEST with its parameters, or None; of those that share method and
+        path the one whose body it has."""
+        variant = variant_of(request) if self._varied else ""
+        return self.match(request.method, request.path, variant)
+
+    def match(self, method: str, path: str, variant: str = "") -> Match | None:
         """The operation of METHOD on PATH (percent-encoded) with its parameters, or None."""
         segments = split_path(path)
-        operation = self._root.find(method, segments, 0)
+        operation = self._root.find(method, segments, 0, variant)
         if operation is None:
             return None
         params: dict[str, str] = {}

@@ -14,7 +14,16 @@ from msgspec import Struct
 
 from premortem.domain.histogram import Bins
 from premortem.domain.places import Place
-from premortem.domain.relations import Correlation, Follow, Pool, Rule, Volatile
+from premortem.domain.relations import (
+    Correlation,
+    Echo,
+    Follow,
+    Pool,
+    Rule,
+    StateMachine,
+    View,
+    Volatile,
+)
 
 Pairs = tuple[tuple[str, str], ...]
 """Ordered name-value pairs. Header names are lower case; query names and values are decoded."""
@@ -117,11 +126,15 @@ class Operation(Struct, frozen=True, kw_only=True, order=True):
     method: str
     template: str
     """`/invoices/{invoice_id}/refunds`; parameter names are unique within one template."""
+    variant: str = ""
+    """What tells it from others of the same method and template, where the body says what is to
+    be done: `mutation createUser 1f0c9a` of GraphQL; empty: nothing has to."""
 
     @property
     def id(self) -> str:
-        """`POST /invoices/{invoice_id}/refunds`."""
-        return f"{self.method} {self.template}"
+        """`POST /invoices/{invoice_id}/refunds`, and its variant if it has one."""
+        name = f"{self.method} {self.template}"
+        return f"{name} {self.variant}" if self.variant else name
 
 
 class Numbers(Struct, frozen=True, kw_only=True):
@@ -166,6 +179,16 @@ VALUES_MAX = 200
 """Values kept per field: enough for enumerations and for pools to draw from."""
 
 
+class DeclaredHeader(Struct, frozen=True, kw_only=True):
+    """A header that a specification declares of an answer."""
+
+    name: str
+    """Lower case."""
+    required: bool = False
+    schema: Document = ""
+    """Of its value; empty: nothing is said."""
+
+
 class Answer(Struct, frozen=True, kw_only=True):
     """What an operation answers with one status code."""
 
@@ -181,10 +204,18 @@ class Answer(Struct, frozen=True, kw_only=True):
     generated ids, counters. A comparison leaves them out."""
     rules: tuple[Rule, ...] = ()
     """What always held between the fields of this answer."""
+    echoes: tuple[Echo, ...] = ()
+    """What these answers always repeated of their request."""
+    views: tuple[View, ...] = ()
+    """What a role never saw whole in them."""
     volatility: tuple[Volatile, ...] = ()
     """The evidence for `volatile`, and for places that it was not enough for."""
     unrecorded: int = 0
     """Of `count`, answers whose headers and body were not recorded (`line`)."""
+    declared_types: tuple[str, ...] = ()
+    """Media types that the specification declares, lower case, `*` as it is written there."""
+    headers: tuple[DeclaredHeader, ...] = ()
+    """That the specification declares."""
 
 
 class Link(Struct, frozen=True, kw_only=True):
@@ -251,6 +282,8 @@ class OperationProfile(Struct, frozen=True, kw_only=True):
     """Who may, where the specification says so (`x-roles`); empty: it says nothing."""
     roles: Mapping[str, Mapping[str, int]] = {}
     """Role -> status (as text) -> count: the role matrix as production shows it."""
+    editions: Mapping[str, Mapping[str, int]] = {}
+    """Edition -> status (as text) -> count, where the capture tells editions."""
     duration_ms: tuple[float, ...] = ()
     """Quantiles at 50, 90, 95, 99 %."""
     recipes: tuple[Recipe, ...] = ()
@@ -322,6 +355,8 @@ class Profile(Struct, frozen=True, kw_only=True):
     """Most frequent first."""
     pools: tuple[Pool, ...] = ()
     """Most used first."""
+    machines: tuple[StateMachine, ...] = ()
+    """By what makes the things, and field."""
     spec_title: str = ""
     ambiguous: tuple[tuple[str, str, str], ...] = ()
     """(operation id, operation id, why): pairs the templating could not tell apart for sure."""

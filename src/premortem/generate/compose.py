@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from itertools import chain
+from itertools import chain, islice
 
 import numpy as np
 from msgspec import Struct
 
+from premortem.domain.invariant import Invariant
 from premortem.domain.run import SAFE_METHODS, Case, Rejection, Sequence
 from premortem.domain.traffic import Exchange, OperationProfile, Profile
 from premortem.errors import InputError
 from premortem.generate.kept import knows_conflicts
 from premortem.generate.mutate import Mutator
 from premortem.generate.narrow import Narrower
+from premortem.generate.probe import probes
 from premortem.generate.sample import Sampler
 from premortem.generate.schema import SchemaSource
-from premortem.generate.source import SEQUENCE_SHARE, CaseSource, SequenceSource
+from premortem.generate.source import (
+    SEQUENCE_POWER,
+    SEQUENCE_SHARE,
+    CaseSource,
+    SequenceSource,
+)
 from premortem.generate.starts import Starts
+from premortem.generate.witness import witnesses
 
 FINALS_PER_SETUP = 8
 """Cases that share one setup; the refusals among them come first, so they find it untouched."""
@@ -30,6 +38,8 @@ REFILL_MAX = 6
 ROUND_CASES_MAX = 10_000
 """Cases made before the first of them is handed on."""
 
+WITNESS_SHARE = 20
+"""One case in so many reads what was made for it, at most."""
 SOURCES = ("sample", "schema", "mutate")
 """Sources that need nothing but a profile and its exchanges."""
 Validate = Callable[[Case, Collection[str]], Rejection | None]
@@ -46,6 +56,9 @@ class Composer(Struct, kw_only=True):
     seen: set[str]
     narrower: Narrower | None = None
     safe_only: bool = False
+    invariants: tuple[Invariant, ...] = ()
+    witnessed: dict[str, Iterator[Sequence]] = {}
+    """Operation id -> the readings of what was made for it that are still to come."""
 
     def finals(self, source: str, operation_id: str, count: int) -> list[Case]:
         """Up to COUNT new valid cases of one source; rejected ones are replaced."""
@@ -69,10 +82,23 @@ class Composer(Struct, kw_only=True):
         maker = self.sources[source]
         if count <= 0 or self.narrower is not None or not isinstance(maker, SequenceSource):
             return []
-        made = maker.sequences(operation_id, count)
+        made = self.witnesses(operation_id, count)
+        made += maker.sequences(operation_id, count - len(made)) if len(made) < count else []
         if self.safe_only:
             made = [s for s in made if all(c.request.method in SAFE_METHODS for c in s.cases)]
         return [sequence for sequence in made if self.accepts_all(sequence)]
+
+    def witnesses(self, operation_id: str, count: int) -> list[Sequence]:
+        """Up to COUNT further sequences that read what was made for it, so that what was learned
+        or declared of answers can be judged."""
+        if operation_id not in self.witnessed:
+            profile = self.starts.profile
+            operation = profile.operation(operation_id)
+            self.witnessed[operation_id] = chain(
+                witnesses(profile, self.starts, operation) if operation is not None else (),
+                probes(self.starts, self.invariants, operation_id),
+            )
+        return list(islice(self.witnessed[operation_id], count))
 
     def accepts_all(self, sequence: Sequence) -> bool:
         """Whether SEQUENCE is new and each of its cases valid; from now on it is seen."""
@@ -90,7 +116,7 @@ class Composer(Struct, kw_only=True):
     def accepts(self, case: Case) -> bool:
         """Whether CASE is valid and new (not seen here before); from now on it is seen."""
         key = case.id
-        if key in self.seen:
+        if key in self.seen or (self.safe_only and case.request.method not in SAFE_METHODS):
             return False
         rejection = self.validate(case, ())
         if rejection is not None:
@@ -114,6 +140,7 @@ def generate(
     credentials: Collection[str] = (),
     validate: Validate = lambda _case, _seen: None,
     reject: Callable[[Rejection], None] = lambda _rejection: None,
+    invariants: Iterable[Invariant] = (),
 ) -> Iterator[Sequence]:
     """COUNT distinct cases of PROFILE's operations in the sequences that they need.
 
@@ -125,10 +152,45 @@ def generate(
     into the plan's context; there are no recorded refusals and no sequences out of order then,
     as those are what they are. CREDENTIALS: redaction tokens that stand for roles' secrets, and
     are replaced by those when sent. VALIDATE says which cases are
-    not to be sent; REJECT gets the reasons, and others are made instead. The same seed gives
+    not to be sent; REJECT gets the reasons, and others are made instead. INVARIANTS: declared
+    ones, which get changes with a reading after them. The same seed gives
     the same cases; fewer than COUNT come when the profile has no more distinct ones.
     Raises InputError for unknown sources and operations.
     """
+    composer, chosen = composed(
+        profile,
+        exchanges,
+        weights=weights,
+        operations=operations,
+        seed=seed,
+        safe_only=safe_only,
+        sources=sources,
+        narrower=narrower,
+        credentials=credentials,
+        validate=validate,
+        reject=reject,
+        invariants=invariants,
+    )
+    rng = np.random.default_rng([seed, len(chosen)])
+    return _rounds(composer, chosen, count, weights, rng, safe_only=safe_only)
+
+
+def composed(
+    profile: Profile,
+    exchanges: Mapping[str, Exchange],
+    *,
+    weights: Mapping[str, int],
+    operations: tuple[str, ...] = (),
+    seed: int = 1,
+    safe_only: bool = False,
+    sources: Mapping[str, CaseSource] | None = None,
+    narrower: Narrower | None = None,
+    credentials: Collection[str] = (),
+    validate: Validate = lambda _case, _seen: None,
+    reject: Callable[[Rejection], None] = lambda _rejection: None,
+    invariants: Iterable[Invariant] = (),
+) -> tuple[Composer, list[OperationProfile]]:
+    """What `generate` works with, and the operations that cases can be made of."""
     more = sources or {}
     _check(profile, weights, operations, known=(*SOURCES, *(n for n in more if n not in SOURCES)))
     starts = Starts(profile, exchanges)
@@ -146,12 +208,12 @@ def generate(
         seen=set(),
         narrower=narrower,
         safe_only=safe_only,
+        invariants=tuple(invariants),
     )
     chosen = [o for o in _chosen(profile, operations) if _usable(starts, o, safe_only=safe_only)]
     if narrower is not None:
         chosen = [operation for operation in chosen if narrower.wants(operation)]
-    rng = np.random.default_rng([seed, len(chosen)])
-    return _rounds(composer, chosen, count, weights, rng, safe_only=safe_only)
+    return composer, chosen
 
 
 def _check(
@@ -198,6 +260,8 @@ def _rounds(
 ) -> Iterator[Sequence]:
     limit = 0 if composer.narrower is not None else count // 2
     refusals = list(_refusals(composer, operations, limit, safe_only=safe_only))
+    if composer.narrower is None:
+        refusals += _witnesses(composer, operations, count // WITNESS_SHARE)
     left = count - len(refusals)
     first = True
     while left > 0 or first:
@@ -232,6 +296,18 @@ def _refusals(
                 composer.seen.add(key)
                 given += 1
                 yield Sequence(cases=cases)
+
+
+def _witnesses(
+    composer: Composer, operations: list[OperationProfile], limit: int
+) -> list[Sequence]:
+    found: list[Sequence] = []
+    for operation in operations:
+        for sequence in composer.witnesses(operation.id, limit - len(found)):
+            unsafe = any(case.request.method not in SAFE_METHODS for case in sequence.cases)
+            if not (composer.safe_only and unsafe) and composer.accepts_all(sequence):
+                found.append(sequence)
+    return found
 
 
 def _round(
@@ -270,7 +346,7 @@ def _whole(
 ) -> list[Sequence]:
     """What SOURCE makes as whole sequences of the COUNT cases that it is asked for."""
     wanted = round(count * SEQUENCE_SHARE)
-    quotas = shares([max(1, o.count) ** 0.5 for o in operations], wanted)
+    quotas = shares([max(1, o.count) ** SEQUENCE_POWER for o in operations], wanted)
     return [
         sequence
         for operation, quota in zip(operations, quotas, strict=True)
@@ -300,7 +376,7 @@ def _sequences(starts: Starts, operation_id: str, finals: list[Case]) -> Iterato
         return
     refused = [case for case in finals if case.intent.expects == "refusal"]
     passing = [case for case in finals if case.intent.expects != "refusal"]
-    unsafe = bool(finals) and finals[0].request.method not in SAFE_METHODS
+    unsafe = any(case.request.method not in SAFE_METHODS for case in passing)
     parts = -(-len(finals) // FINALS_PER_SETUP)
     if unsafe and start is not None:
         # Where conflicts are known, the second change meets what the first one left.

@@ -269,6 +269,10 @@ def _more_than_one(spot: Spot, filler: Filler) -> Iterator[Change]:
 Level = Literal[0, 1, 2]
 
 
+NEAR_ZERO = {"zero": 0, "negative": -1, "one": 1}
+"""Operator -> number at what is a limit for many a service that does not say so."""
+
+
 def at_limits(spot: Spot, filler: Filler) -> Iterator[Change]:
     """Valid values at the limits of SPOT."""
     branch = spot.branch
@@ -315,6 +319,11 @@ def _number_limits(branch: Branch) -> Iterator[tuple[Any, str, Level]]:
         if limit is not None:
             yield tidy(limit + sign * step), f"{keyword} boundary", 0
             yield _multiple(limit, step, sign), f"{keyword} multiple", 2
+    if not any(name in branch for name in ("minimum", "exclusiveMinimum")) or (
+        (_limit(branch, "minimum") or 0) < 0
+    ):
+        # Where nothing is said of the sign, both ends of nothing are boundaries.
+        yield from ((value, name, 1) for name, value in NEAR_ZERO.items())
 
 
 def _string_limits(branch: Branch) -> Iterator[tuple[Any, str, Level]]:

@@ -7,7 +7,8 @@ headers are as sound as the sampler's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import jsonschema_rs
@@ -18,15 +19,18 @@ from msgspec.structs import replace
 
 from premortem.domain.bodies import FORM, is_json, read_body, write_form
 from premortem.domain.conform import Conformance, compiled, typed_form
+from premortem.domain.coverage import Gap, ValueClass
 from premortem.domain.run import Case, Origin
 from premortem.domain.traffic import Exchange, OperationProfile, Profile, Request
+from premortem.domain.value_class import possible_cells
 from premortem.generate.kept import kept_values, named_before, reused_places
 from premortem.generate.llm_batch import Batcher, Usable, Verdict
 from premortem.generate.llm_free import Ask, FreePlaces, described, merged, projected
-from premortem.generate.llm_prompt import listed, load_prompt, spelled, varied
+from premortem.generate.llm_prompt import Prompt, listed, load_prompt, spelled, varied
 from premortem.generate.relate import Ties, tied
 from premortem.generate.sample import Sampler
 from premortem.generate.starts import Start
+from premortem.generate.ways import Aim
 from premortem.models import Ask as Question
 
 BASES_MAX = 64
@@ -37,6 +41,19 @@ TOKENS_PER_CHARACTER = 0.6
 """Of an answer: JSON with numbers is denser than prose."""
 TOKENS_MIN = 64
 TEMPERATURE = 0.8
+ASKED = frozenset({"typical", "enum", "boundary", "empty"})
+"""Kinds of values that a model writes within the bounds that it is held to."""
+AIMS_MAX = 64
+_CLASS_WORDS: Mapping[ValueClass, str] = {
+    "absent": "no value",
+    "null": "null",
+    "empty": "an empty value",
+    "boundary": "a value at the very limit of what is allowed",
+    "enum": "another of the allowed choices",
+    "typical": "a value that nobody has sent yet",
+    "out_of_range": "a value beyond what is allowed",
+    "wrong_type": "a value of another type",
+}
 _NUMBER = "\0"
 """Stands in a filled prompt for the number of the ask; nothing else there can be it."""
 
@@ -57,6 +74,8 @@ class Room(Struct, kw_only=True):
     """As they stand in the prompt."""
     prompt: str
     """Filled but for the number."""
+    told: Mapping[str, str]
+    """What every prompt for the operation is filled with."""
     seen: set[str]
     next: int = 0
 
@@ -80,7 +99,7 @@ class LlmSource:
         self._sampler = sampler.apart(5)
         self._batcher = batcher
         self._temperature = temperature
-        self._prompt = load_prompt(prompt)
+        self._prompt, self._aimed = load_prompt(prompt), load_prompt("aimed")
         self._reused = reused_places(profile)
         self._order = {o.id: index for index, o in enumerate(profile.operations)}
         self._rooms: dict[str, Room | None] = {}
@@ -99,6 +118,33 @@ class LlmSource:
             count,
             lambda number: self._question(room, number),
             lambda number, value: self._read(room, number, value),
+            first=room.next,
+        )
+        return found
+
+    def aims(self, operation_id: str) -> tuple[Aim, ...]:
+        """See `AimedSource`: the kinds of values that a model can be asked for, place by place."""
+        room = self._room(operation_id)
+        if room is None:
+            return ()
+        cells = possible_cells(room.operation)
+        places = (c for c in cells if c.place.startswith("body:/") and c.value_class in ASKED)
+        return tuple(
+            Aim(place=c.place, operator=f"model {c.value_class}", value_class=c.value_class)
+            for c in islice(places, AIMS_MAX)
+        )
+
+    def aimed(self, gap: Gap, count: int, bases: Sequence[Case] = ()) -> list[Case]:
+        """See `AimedSource`: the prompt names what is wanted. Requests of others (BASES) are not
+        altered here: none come."""
+        room = self._room(gap.cell.operation_id)
+        if room is None or count <= 0 or bases:
+            return []
+        prompt = self._aimed.filled(**room.told, gap=wanted(gap), number=_NUMBER)
+        found, room.next = self._batcher.gather(
+            count,
+            lambda number: self._question(room, number, prompt=prompt),
+            lambda number, value: self._read(room, number, value, prompt=self._aimed),
             first=room.next,
         )
         return found
@@ -135,12 +181,11 @@ class LlmSource:
         examples = self._examples(operation, places, conformance, kept)
         # Whoever sees examples needs no description; it only makes the question longer to read.
         widest = msgspec.json.decode(max(alike, key=len))
-        prompt = self._prompt.filled(
-            operation=f"{operation_id} {operation.summary}".strip()[:200],
-            fields="" if len(examples) > 1 else listed(described(widest), none="none"),
-            examples=listed(examples, none="none were recorded"),
-            number=_NUMBER,
-        )
+        told = {
+            "operation": f"{operation_id} {operation.summary}".strip()[:200],
+            "fields": "" if len(examples) > 1 else listed(described(widest), none="none"),
+            "examples": listed(examples, none="none were recorded"),
+        }
         return Room(
             operation=operation,
             start=start,
@@ -150,7 +195,8 @@ class LlmSource:
             ties=self._sampler.ties(operation_id),
             bases=sorted(alike.values(), key=len, reverse=True)[:WAYS_MAX],
             examples=frozenset(examples),
-            prompt=prompt,
+            prompt=self._prompt.filled(**told, number=_NUMBER),
+            told=told,
             seen=set(),
         )
 
@@ -186,21 +232,23 @@ class LlmSource:
             self._asks[text] = (ask, jsonschema_rs.Draft202012Validator(ask, validate_formats=True))
         return self._asks[text]
 
-    def _question(self, room: Room, number: int) -> Question:
+    def _question(self, room: Room, number: int, *, prompt: str = "") -> Question:
         ask, _ = self._asked(room, number)
         _, value = self._base(room, number)
         length = len(spelled(projected(value, ask)))
         longest = max((len(text) for text in room.examples), default=length)
         return Question(
             system=self._prompt.system,
-            user=room.prompt.replace(_NUMBER, str(number + 1)),
+            user=(prompt or room.prompt).replace(_NUMBER, str(number + 1)),
             schema=spelled(ask),
             tokens_max=TOKENS_MIN + int(2 * max(length, longest) * TOKENS_PER_CHARACTER),
             temperature=self._temperature,
             seed=seed_of(self._seed, self._order[room.operation.id], number),
         )
 
-    def _read(self, room: Room, number: int, answer: Any) -> Verdict:
+    def _read(
+        self, room: Room, number: int, answer: Any, *, prompt: Prompt | None = None
+    ) -> Verdict:
         _, validator = self._asked(room, number)
         if not validator.is_valid(answer):
             return "invalid"
@@ -215,9 +263,9 @@ class LlmSource:
         if text in room.seen:
             return "repeated"
         room.seen.add(text)
-        return Usable(result=self._case(case, body))
+        return Usable(result=self._case(case, body, prompt or self._prompt))
 
-    def _case(self, base: Case, body: Any) -> Case:
+    def _case(self, base: Case, body: Any, prompt: Prompt) -> Case:
         form = base.request.media_type == FORM
         encoded = write_form(body) if form else msgspec.json.encode(body)
         return replace(
@@ -227,11 +275,20 @@ class LlmSource:
                 source="llm",
                 parents=base.origin.parents,
                 model=self._batcher.engine.name,
-                prompt=self._prompt.hash,
+                prompt=prompt.hash,
                 seed=self._seed,
                 profile_version=self._profile.version,
             ),
         )
+
+
+def wanted(gap: Gap) -> str:
+    """GAP in words for a prompt: place, kind of value, role and status."""
+    cell = gap.cell
+    name = cell.place.partition(":")[2].strip("/").replace("/", ".") or "the whole request"
+    role = f", sent as {cell.role}" if cell.role else ""
+    status = f", to be answered {gap.status_wanted}" if gap.status_wanted != "none" else ""
+    return f"{name} with {_CLASS_WORDS[cell.value_class]}{role}{status}"
 
 
 def body_of(request: Request, conformance: Conformance | None) -> Any:

@@ -8,6 +8,7 @@ is checked here, and what it breaks is told by the schema.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from collections.abc import Sequence as Many
 from itertools import combinations
 from typing import Any
 
@@ -17,6 +18,7 @@ from msgspec.structs import replace
 
 from premortem.domain.bodies import FORM, leaves, write_form
 from premortem.domain.conform import Conformance, compiled
+from premortem.domain.coverage import Gap
 from premortem.domain.places import Place, body_place
 from premortem.domain.run import Case, Intent, Origin, Sequence
 from premortem.domain.shape import type_of
@@ -38,6 +40,7 @@ from premortem.generate.llm_prompt import load_prompt, spelled
 from premortem.generate.mutate import Mutator
 from premortem.generate.sample import Sampler
 from premortem.generate.source import SequenceSource
+from premortem.generate.ways import Aim
 from premortem.models import Ask as Question
 
 BASES_MAX = 12
@@ -267,6 +270,14 @@ class PartlyByModel:
         if not isinstance(self._rules, SequenceSource):
             return []
         return self._rules.sequences(operation_id, count)
+
+    def aims(self, operation_id: str) -> tuple[Aim, ...]:
+        """See `AimedSource`: what is aimed at is the rules' business, too."""
+        return self._rules.aims(operation_id)
+
+    def aimed(self, gap: Gap, count: int, bases: Many[Case] = ()) -> list[Case]:
+        """See `AimedSource.aimed`."""
+        return self._rules.aimed(gap, count, bases)
 
 
 def _exactly(**properties: Schema) -> Schema:

@@ -57,7 +57,7 @@ def mentioned_places(profile: Profile, exchanges: Mapping[str, Exchange]) -> fro
     known = list(exchanges.values())[:EXCHANGES_MAX]
     for exchange in sorted(known, key=lambda exchange: exchange.started_at):
         request, response = exchange.request, exchange.response
-        match = matcher.match(request.method, request.path)
+        match = matcher.match_request(request)
         if match is None or response.status >= REFUSED:
             continue
         operation_id, safe = match.operation.id, request.method in SAFE_METHODS

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from collections.abc import Sequence as Many
 
 import numpy as np
 from msgspec.structs import replace
 
+from premortem.domain.coverage import Gap
 from premortem.domain.run import Case, Origin, Sequence
 from premortem.domain.traffic import Exchange, OperationProfile, Profile
 from premortem.generate.body_mutations import body_mutations
@@ -17,10 +19,15 @@ from premortem.generate.head_mutations import (
     path_mutations,
     query_mutations,
 )
+from premortem.generate.header_mutations import header_mutations, role_mutations
+from premortem.generate.method_probes import method_mutations, undeclared_methods
 from premortem.generate.order import OrderMutator
+from premortem.generate.overposting import overposting_mutations
+from premortem.generate.replay import UNKNOWN
 from premortem.generate.sample import Sampler
 from premortem.generate.starts import Starts
 from premortem.generate.structure_mutations import structure_mutations
+from premortem.generate.ways import Aim, Ways
 
 BASES_MAX = 12
 """Realistic requests of one operation that are mutated in turn."""
@@ -49,6 +56,10 @@ class Mutator:
         self._sampler = (sampler or Sampler(profile, exchanges, seed, starts=starts)).apart()
         self._operations = {o.id: o for o in profile.operations}
         self._order = {o.id: index for index, o in enumerate(profile.operations)}
+        self._ways: dict[str, Ways] = {}
+        known = {role for o in profile.operations for role in o.roles}
+        self._roles = sorted(known - {"", UNKNOWN})
+        self._undeclared = undeclared_methods(profile)
         self._streams = Streams(self._all, repeated_max=REPEATED_MAX)
         self._order_of_requests = OrderMutator(
             profile, exchanges, seed, starts=starts or self._sampler.starts
@@ -63,9 +74,47 @@ class Mutator:
         return self._streams.take(self._operations.get(operation_id), count)
 
     def sequences(self, operation_id: str, count: int) -> list[Sequence]:
-        """Up to COUNT sequences that end with OPERATION_ID and change the order of requests: one
-        repeated, left out, sent too early, or after what it names was deleted."""
+        """Up to COUNT sequences that end with OPERATION_ID and change the order of requests; see
+        `order.OPERATORS`."""
         return self._order_of_requests.sequences(operation_id, count)
+
+    def aims(self, operation_id: str) -> tuple[Aim, ...]:
+        """See `AimedSource`."""
+        ways = self._ways_of(operation_id)
+        return ways.aims if ways is not None else ()
+
+    def aimed(self, gap: Gap, count: int, bases: Many[Case] = ()) -> list[Case]:
+        """See `AimedSource`."""
+        ways = self._ways_of(gap.cell.operation_id)
+        return ways.aimed(gap, count, bases) if ways is not None else []
+
+    def _ways_of(self, operation_id: str) -> Ways | None:
+        operation = self._operations.get(operation_id)
+        if operation is None:
+            return None
+        if operation_id not in self._ways:
+            bases = self._sampler.cases(operation_id, BASES_MAX)
+            alters = [self._named(m) for m in self._mutations(operation, bases)] if bases else []
+            self._ways[operation_id] = Ways(operation, bases, alters)
+        return self._ways[operation_id]
+
+    def _named(self, mutation: Mutation) -> Mutation:
+        """MUTATION, with what it is written into the origin of what it makes."""
+
+        def mutate(base: Case) -> Case | None:
+            made = mutation(base)
+            if made is None:
+                return None
+            origin = Origin(
+                source="mutate",
+                seed=self._seed,
+                profile_version=self._profile.version,
+                parents=(base.id, *base.origin.parents),
+                operator=operator_of(made.intent.breaks),
+            )
+            return replace(made, origin=origin)
+
+        return mutate
 
     def _all(self, operation: OperationProfile) -> Iterator[Case]:
         """Every mutation over changing bases, round after round, in another order each time."""
@@ -74,7 +123,7 @@ class Mutator:
             return
         rng = np.random.default_rng([self._seed, self._order[operation.id], 7])
         origin = Origin(source="mutate", seed=self._seed, profile_version=self._profile.version)
-        mutations = list(_mutations(operation, bases))
+        mutations = list(self._mutations(operation, bases))
         few = len(bases) < BASES_MAX
         for turn in range(len(bases) if few else ROUNDS_MAX):
             lineage: list[tuple[str, ...]] = [()] * len(bases)
@@ -94,6 +143,12 @@ class Mutator:
             if not few:
                 bases = self._sampler.cases(operation.id, BASES_MAX) or bases
 
+    def _mutations(self, operation: OperationProfile, bases: list[Case]) -> Iterator[Mutation]:
+        yield from _mutations(operation, bases)
+        yield from method_mutations(self._undeclared.get(operation.id, ()))
+        yield from header_mutations(operation, bases[0])
+        yield from role_mutations(operation, bases[0], self._roles)
+
 
 def _mutations(operation: OperationProfile, bases: list[Case]) -> Iterator[Mutation]:
     yield from credential_mutations(operation, bases[0])
@@ -101,6 +156,7 @@ def _mutations(operation: OperationProfile, bases: list[Case]) -> Iterator[Mutat
     yield from query_mutations(operation)
     yield from body_mutations(operation, bases)
     yield from structure_mutations(operation, bases)
+    yield from overposting_mutations(operation, bases[0])
 
 
 def operator_of(breaks: str) -> str:

@@ -49,7 +49,7 @@ def once_places(profile: Profile, exchanges: Mapping[str, Exchange]) -> Once:
     shared: set[tuple[str, Place]] = set()
     for exchange in list(exchanges.values())[:EXCHANGES_MAX]:
         request = exchange.request
-        match = matcher.match(request.method, request.path)
+        match = matcher.match_request(request)
         if match is None or request.method in SAFE_METHODS:
             continue
         whole = same_request(request)

@@ -123,7 +123,7 @@ class Replayer:
 
     def _case(self, exchange_id: str, exchange: Exchange, produced: Produced) -> Case:
         request = exchange.request
-        match = self.matcher.match(request.method, request.path)
+        match = self.matcher.match_request(request)
         operation_id = match.operation.id if match else f"{request.method} {request.path}"
         segments = {index: name for name, index in match.segments.items()} if match else {}
         sent = Request(

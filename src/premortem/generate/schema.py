@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -11,10 +12,11 @@ from msgspec.structs import replace
 
 from premortem.domain.bodies import read_body
 from premortem.domain.conform import compiled
+from premortem.domain.coverage import Gap
 from premortem.domain.places import body_place
 from premortem.domain.run import Case, Origin
 from premortem.domain.traffic import Exchange, OperationProfile, Profile
-from premortem.generate.alteration import Alteration, breadth_first
+from premortem.generate.alteration import Alter, Alteration, breadth_first
 from premortem.generate.breaks import read_schema
 from premortem.generate.distinct import Streams
 from premortem.generate.filler import NOTHING, Filler
@@ -36,6 +38,7 @@ from premortem.generate.sample import Sampler
 from premortem.generate.schema_bodies import Bodies, body_alterations, pointers
 from premortem.generate.schema_parameters import parameter_alterations
 from premortem.generate.starts import Start, Starts
+from premortem.generate.ways import ALTERS_MAX, Aim, Ways
 
 BASES_MAX = 12
 """Realistic requests of one operation that are altered in turn."""
@@ -71,6 +74,7 @@ class SchemaSource:
         self._reused = reused_places(profile)
         self._streams = Streams(self._all, repeated_max=REPEATED_MAX)
         self._renewals: dict[str, Renewal] = {}
+        self._ways: dict[str, Ways] = {}
 
     @cached_property
     def _known(self) -> Mapping[str, Sequence[Any]]:
@@ -84,6 +88,33 @@ class SchemaSource:
         call goes on where the last one ended.
         """
         return self._streams.take(self._operations.get(operation_id), count)
+
+    def aims(self, operation_id: str) -> tuple[Aim, ...]:
+        """See `AimedSource`."""
+        ways = self._ways_of(operation_id)
+        return ways.aims if ways is not None else ()
+
+    def aimed(self, gap: Gap, count: int, bases: Sequence[Case] = ()) -> list[Case]:
+        """See `AimedSource`."""
+        ways = self._ways_of(gap.cell.operation_id)
+        return ways.aimed(gap, count, bases) if ways is not None else []
+
+    def _ways_of(self, operation_id: str) -> Ways | None:
+        operation = self._operations.get(operation_id)
+        if operation is None:
+            return None
+        if operation_id not in self._ways:
+            bases = self._bases(operation)
+            alters: list[Alter] = []
+            if bases:
+                self._renewals.setdefault(operation_id, self._sampler.renewal(operation_id))
+                found = breadth_first(self._alterations(operation, bases[0]))
+                alters = [self._on_one(alteration) for alteration in islice(found, ALTERS_MAX)]
+            self._ways[operation_id] = Ways(operation, bases, alters)
+        return self._ways[operation_id]
+
+    def _on_one(self, alteration: Alteration) -> Alter:
+        return lambda base: self._altered(alteration, [base], 0)
 
     def _all(self, operation: OperationProfile) -> Iterator[Case]:
         """Every alteration over changing bases, round after round."""

@@ -17,7 +17,7 @@ from premortem.domain.traffic import Field, OperationProfile, Request
 from premortem.generate.alteration import Alteration
 from premortem.generate.breaks import Break, Schema
 from premortem.generate.columns import EXACT_MAX
-from premortem.generate.faults import Change, at_limits, broken
+from premortem.generate.faults import NEAR_ZERO, Change, at_limits, broken
 from premortem.generate.filler import NOTHING, Filler, read_only
 from premortem.generate.naming import says_reference
 from premortem.generate.parts import content_type_for
@@ -142,6 +142,10 @@ def _realistic(bodies: Bodies, spot: Spot, change: Change) -> bool:
     if number and (value > bodies.limits.get(change.at, value) or abs(value) > EXACT_MAX):
         return False
     field = _field(bodies, generic)
+    if number and change.operator in NEAR_ZERO and field is not None and field.numbers is not None:
+        least, most = field.numbers.quantiles[0], field.numbers.quantiles[-1]
+        if not least <= value <= most:
+            return False  # nothing is declared, but production kept to one side of it
     if not change.drop and value is None and _never_emptied(bodies, generic):
         return False
     if change.drop and _always(bodies, tuple("*" if t.isdigit() else t for t in change.at)):

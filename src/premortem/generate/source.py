@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence as Many
 from typing import Protocol, runtime_checkable
 
+from premortem.domain.coverage import Gap
 from premortem.domain.run import Case, Sequence
+from premortem.generate.ways import Aim
 
-SEQUENCE_SHARE = 0.1
+SEQUENCE_SHARE = 0.3
 """Of what is asked of a source that makes both, how much it makes as whole sequences."""
+SEQUENCE_POWER = 0.25
+"""Of how often production used an operation, in how many of them it gets: those that are rare are
+where states meet."""
 
 
 class CaseSource(Protocol):
@@ -30,5 +36,22 @@ class SequenceSource(Protocol):
         """Up to COUNT distinct sequences whose last case is of OPERATION_ID; each call goes on.
 
         Exactly the last case of each is no setup.
+        """
+        ...
+
+
+@runtime_checkable
+class AimedSource(Protocol):
+    """Makes cases of what it is told is missing."""
+
+    def aims(self, operation_id: str) -> tuple[Aim, ...]:
+        """What can be done to requests of OPERATION_ID, in an order that stays."""
+        ...
+
+    def aimed(self, gap: Gap, count: int, bases: Many[Case] = ()) -> list[Case]:
+        """Up to COUNT cases of GAP's operation, without setup, with what GAP wants in its place.
+
+        BASES: requests to alter; empty: the source's own. Each call goes on. None come for what
+        it cannot do.
         """
         ...

@@ -53,7 +53,7 @@ def told_codes(profile: Profile, exchanges: Mapping[str, Exchange]) -> Told:
         request, whole = exchange.request, same_request(exchange.request)
         mentioned = set(_mentioned(request))
         several |= {code for code in mentioned if sent.setdefault(code, whole) != whole}
-        match = matcher.match(request.method, request.path)
+        match = matcher.match_request(request)
         if match is not None and request.method not in SAFE_METHODS:
             for place, code in body_codes(request):
                 spot = (match.operation.id, general(place))

@@ -6,14 +6,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+from premortem.domain.moments import epoch_seconds
 from premortem.learn import chance
-from premortem.learn.ordered import epoch_seconds
 from premortem.learn.rows import Cell, Table, names_things, number_of
 from premortem.learn.support import CHANCE_MAX, SUPPORT_MIN, VARYING_MIN, Found
 
 COLUMNS_MAX = 24
 """Numbers of one table that are calculated with."""
 LISTS_MAX = 12
+TERMS_OF_MAX = 16
+"""Numbers of one table of which three are added up."""
 PROBES = 3
 """Messages that candidates are collected from; each must fit all of them."""
 TOTAL_DISTINCT_MIN = 5
@@ -127,7 +129,7 @@ def _convincing(results: Sequence[float]) -> int:
 
 
 def sums(messages: Table) -> Iterator[Found]:
-    """Numbers that are the sum of all items' values, of such a sum and one more, or of two others.
+    """Numbers that are the sum of all items' values, of such a sum and more, or of other numbers.
 
     A sum that two of the found ones already imply is left out.
     """
@@ -142,6 +144,8 @@ def sums(messages: Table) -> Iterator[Found]:
         parts: list[tuple[_Column, ...]] = [(c,) for c in lists]
         parts += [(c, extra) for c in lists for extra in others]
         parts += list(combinations(others, 2))
+        parts += [(c, *pair) for c in lists for pair in combinations(others[:TERMS_OF_MAX], 2)]
+        parts += list(combinations(others[:TERMS_OF_MAX], 3))
         for terms in parts:
             if all(_added(total, terms, row) is not False for row in probes):
                 support = _sum_support(total, terms)
@@ -211,11 +215,15 @@ def _sum_support(total: _Column, terms: Sequence[_Column]) -> int:
 
 
 def _implied(places: tuple[str, ...], known: set[tuple[str, ...]]) -> bool:
-    """Whether `total = items + tax` follows from `subtotal = items`, `total = subtotal + tax`."""
-    total, first, *rest = places
-    if not rest or "*" not in first:
-        return False
-    halves = [p[0] for p in known if p[1:] == (first,) and p[0] != total]
-    return any(
-        (total, half, rest[0]) in known or (total, rest[0], half) in known for half in halves
-    )
+    """Whether `total = items + tax` follows from `subtotal = items`, `total = subtotal + tax`; so
+    of three terms, two of which are another's sum."""
+    total, *terms = places
+    for size in (1, 2):
+        if len(terms) <= size or (size == 1 and "*" not in terms[0]):
+            continue
+        for inner in combinations(terms, size):
+            rest = [term for term in terms if term not in inner]
+            halves = [p[0] for p in known if set(p[1:]) == {*inner} and p[0] != total]
+            if any(p[0] == total and {*p[1:]} == {h, *rest} for h in halves for p in known):
+                return True
+    return False

@@ -8,7 +8,8 @@ from msgspec.structs import replace
 
 from premortem.domain.places import body_place
 from premortem.domain.traffic import Answer, Document, OperationProfile
-from premortem.learn.openapi import DEFAULT_STATUS, Spec, SpecOperation
+from premortem.learn.answer_heads import DEFAULT_STATUS
+from premortem.learn.openapi import Spec, SpecOperation
 
 
 def merge_spec(operations: Iterable[OperationProfile], spec: Spec) -> tuple[OperationProfile, ...]:
@@ -62,15 +63,28 @@ def _answers(operation: OperationProfile, found: SpecOperation) -> Iterator[Answ
     seen = {answer.status for answer in operation.answers}
     for answer in operation.answers:
         schema = declared_schema(found, answer.status)
+        answer = _with_head(answer, found, answer.status)
         yield replace(answer, schema=schema, source="spec") if schema else answer
     for status, schema in sorted(found.answers.items()):
         if status not in seen:
-            yield Answer(status=status, count=0, schema=schema, source="spec")
+            made = Answer(status=status, count=0, schema=schema, source="spec")
+            yield _with_head(made, found, status)
 
 
 def declared_schema(found: SpecOperation, status: int) -> Document:
     """What is declared for STATUS: by its number, else its class (-4), else `default` (0)."""
-    for key in (status, -(status // 100), DEFAULT_STATUS):
-        if key in found.answers:
-            return found.answers[key]
-    return ""
+    key = _key(found, status)
+    return "" if key is None else found.answers[key]
+
+
+def _key(found: SpecOperation, status: int) -> int | None:
+    keys = (status, -(status // 100), DEFAULT_STATUS)
+    return next((key for key in keys if key in found.answers), None)
+
+
+def _with_head(answer: Answer, found: SpecOperation, status: int) -> Answer:
+    key = status if status in found.answers else _key(found, status)
+    head = None if key is None else found.heads.get(key)
+    if head is None:
+        return answer
+    return replace(answer, declared_types=head.media_types, headers=head.headers)

@@ -12,9 +12,11 @@ from typing import Any
 
 from premortem.domain.difference import CHANGES_MAX, Change, ChangeKind, Difference
 from premortem.domain.histogram import Bins, aligned, divergence
+from premortem.domain.places import Place
 from premortem.domain.relations import Rule
 from premortem.domain.traffic import Answer, Field, OperationProfile, Profile
 from premortem.learn.chance import chi_square_tail
+from premortem.learn.machine import changed_bans
 from premortem.learn.merge_fields import Side
 from premortem.learn.renaming import agreed
 from premortem.learn.support import SUPPORT_MIN
@@ -77,6 +79,10 @@ def compare_profiles(before: Profile, after: Profile) -> Difference:
         else:
             changes += _operation(mine[id_], theirs[id_])
     changes += _links(before, after)
+    for operation_id, was, now in changed_bans(before.machines, after.machines):
+        if operation_id in theirs:
+            kind: ChangeKind = "rule_removed" if was else "rule_added"
+            changes.append(_change(kind, theirs[operation_id], before=was, after=now))
     changes.sort(key=lambda c: (-c.weight, -c.support, c.operation_id, c.where, c.kind))
     return Difference(
         before=before.version,
@@ -146,7 +152,8 @@ def _operation(a: OperationProfile, b: OperationProfile) -> Iterator[Change]:
     one = Side(a.fields, count=a.count, whole=a.count - a.unrecorded)
     other = Side(b.fields, count=b.count, whole=b.count - b.unrecorded)
     yield from _fields(b, "request", one, other)
-    yield from _rules(b, "request", (a.rules, b.rules), (one, other))
+    told = _told_rules(a.rules), _told_rules(b.rules)
+    yield from _rules(b, "request", told, (one, other))
     yield from _statuses(a, b)
     yield from _roles(a, b)
     yield from _timing(a, b)
@@ -159,7 +166,7 @@ def _operation(a: OperationProfile, b: OperationProfile) -> Iterator[Change]:
 def _answer(operation: OperationProfile, a: Answer, b: Answer) -> Iterator[Change]:
     one, other = (Side(x.fields, count=x.count, whole=x.count - x.unrecorded) for x in (a, b))
     yield from _fields(operation, str(a.status), one, other)
-    yield from _rules(operation, str(a.status), (a.rules, b.rules), (one, other))
+    yield from _rules(operation, str(a.status), (_told(a), _told(b)), (one, other))
 
 
 def _statuses(a: OperationProfile, b: OperationProfile) -> Iterator[Change]:
@@ -415,30 +422,41 @@ def _ranges(operation: OperationProfile, where: str, a: Field, b: Field) -> Iter
     yield from _drifted(operation, where, dict(mine), dict(theirs))
 
 
+Told = Mapping[str, tuple[Sequence[Place], int]]
+"""Relations in words -> (the places of these messages that they are about, support)."""
+
+
+def _told_rules(rules: Iterable[Rule]) -> Told:
+    return {spelled(rule): (rule.places, rule.support) for rule in rules}
+
+
+def _told(answer: Answer) -> Told:
+    echoes = {f"{e.answered} repeats {e.asked}": ((e.answered,), e.support) for e in answer.echoes}
+    views = {f"{v.role} sees {v.place} {v.form}": ((v.place,), v.support) for v in answer.views}
+    return {**_told_rules(answer.rules), **echoes, **views}
+
+
 def _rules(
-    operation: OperationProfile,
-    side: str,
-    rules: tuple[Sequence[Rule], Sequence[Rule]],
-    sides: tuple[Side, Side],
+    operation: OperationProfile, side: str, told: tuple[Told, Told], sides: tuple[Side, Side]
 ) -> Iterator[Change]:
-    first, second = ({(r.kind, r.places): r for r in found} for found in rules)
-    for key, rule in first.items():
-        if key not in second and _shown(sides[1], rule) >= SUPPORT_MIN:
+    first, second = told
+    for words, (places, support) in first.items():
+        if words not in second and _shown(sides[1], places) >= SUPPORT_MIN:
             yield _change(
                 "rule_removed",
                 operation,
                 side,
-                before=spelled(rule),
+                before=words,
                 after="no longer holds, or no longer shows",
-                support=rule.support,
+                support=support,
             )
-    for key, rule in second.items():
-        if key not in first and _shown(sides[0], rule) >= SUPPORT_MIN:
-            yield _change("rule_added", operation, side, after=spelled(rule), support=rule.support)
+    for words, (places, support) in second.items():
+        if words not in first and _shown(sides[0], places) >= SUPPORT_MIN:
+            yield _change("rule_added", operation, side, after=words, support=support)
 
 
-def _shown(side: Side, rule: Rule) -> int:
-    fields = [side.fields.get(str(place)) for place in rule.places]
+def _shown(side: Side, places: Iterable[Place]) -> int:
+    fields = [side.fields.get(str(place)) for place in places]
     return min((f.seen if f is not None else 0 for f in fields), default=0)
 
 

@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from premortem.domain.moments import EPOCH_S
 from premortem.domain.once import names_one_request
 from premortem.domain.places import Part, Place, body_place
 from premortem.domain.run import SAFE_METHODS
@@ -37,8 +38,6 @@ FLOWS_MAX = 300_000
 TEXT_MAX = 200
 STRONG_MIN = 5
 STRONG_DIGITS_MIN = 7
-EPOCH_S = range(900_000_000, 4_200_000_000)
-"""Numbers in this range, or a thousand times as large, are taken for times."""
 
 _WEAK = re.compile(r"[^\s/?#{}\[\]<>,;]{1,80}")
 _STRONG_KINDS = frozenset({"uuid", "hex", "base64", "token", "mixed", "digits"})

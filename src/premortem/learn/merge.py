@@ -22,13 +22,16 @@ from premortem.domain.traffic import (
 )
 from premortem.learn import order
 from premortem.learn.facts import FLOWS_MAX
+from premortem.learn.machine import merge_machines
 from premortem.learn.merge_fields import Side, merge_fields, merge_schemas
 from premortem.learn.merge_relations import (
     merge_correlations,
+    merge_echoes,
     merge_follows,
     merge_links,
     merge_pools,
     merge_rules,
+    merge_views,
     merge_volatility,
 )
 from premortem.learn.operations import DURATION_SHARES, EXEMPLARS_MAX, OPERATIONS_MAX
@@ -89,6 +92,7 @@ def _two(a: Profile, b: Profile) -> Profile:
         timing=_timing(a, b),
         follows=merge_follows(a.follows, b.follows),
         pools=merge_pools(a.pools, b.pools),
+        machines=merge_machines(a.machines, b.machines),
         spec_title=a.spec_title or b.spec_title,
         ambiguous=tuple(ambiguous)[:AMBIGUOUS_MAX],
     )
@@ -150,7 +154,8 @@ def _operation(a: OperationProfile, b: OperationProfile) -> OperationProfile:
         request_source="spec" if declared else "learned",
         secured=_secured(a, b),
         answers=answers,
-        roles=_roles(a, b),
+        roles=_matrix(a.roles, b.roles),
+        editions=_matrix(a.editions, b.editions),
         duration_ms=tuple(round(q, 3) for q in quantiles(bins, DURATION_SHARES))
         if bins
         else longer.duration_ms,
@@ -186,10 +191,13 @@ def _counted(several: Iterable[Mapping[str, int]]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
-def _roles(a: OperationProfile, b: OperationProfile) -> dict[str, dict[str, int]]:
+def _matrix(
+    a: Mapping[str, Mapping[str, int]], b: Mapping[str, Mapping[str, int]]
+) -> dict[str, dict[str, int]]:
+    """Role or edition -> status -> count, of both."""
     return {
-        role: dict(sorted(_counted((a.roles.get(role, {}), b.roles.get(role, {}))).items()))
-        for role in sorted({*a.roles, *b.roles})
+        key: dict(sorted(_counted((a.get(key, {}), b.get(key, {}))).items()))
+        for key in sorted({*a, *b})
     }
 
 
@@ -244,6 +252,10 @@ def _answer(a: Answer, b: Answer) -> Answer:
         media_types=tuple(dict.fromkeys((*a.media_types, *b.media_types))),
         volatile=settled(volatility) if volatility else tuple(sorted({*a.volatile, *b.volatile})),
         rules=merge_rules(a.rules, b.rules, one, other),
+        echoes=merge_echoes((a.echoes, one), (b.echoes, other)),
+        views=merge_views(a, b, one, other),
         volatility=volatility,
         unrecorded=a.unrecorded + b.unrecorded,
+        declared_types=spec.declared_types or a.declared_types,
+        headers=spec.headers or a.headers,
     )

@@ -11,13 +11,25 @@ from premortem.domain.places import Place
 from premortem.domain.relations import (
     PAIRS_MAX,
     Correlation,
+    Echo,
     Follow,
     Pool,
     Rule,
+    View,
     Volatile,
 )
-from premortem.domain.traffic import VALUES_MAX, Link, Profile
-from premortem.learn import correlations, links, order, pools, rules, support, volatile
+from premortem.domain.traffic import VALUES_MAX, Answer, Link, Profile
+from premortem.learn import (
+    correlations,
+    echoes,
+    links,
+    order,
+    pools,
+    rules,
+    support,
+    views,
+    volatile,
+)
 from premortem.learn.chance import lower_bound
 from premortem.learn.merge_fields import Side
 
@@ -82,6 +94,47 @@ def _seen(side: Side, places: Iterable[Place]) -> int:
         field = side.fields.get(str(place))
         counts.append(field.seen if field is not None else 0)
     return min(counts, default=0)
+
+
+def merge_echoes(
+    a: tuple[Sequence[Echo], Side], b: tuple[Sequence[Echo], Side]
+) -> tuple[Echo, ...]:
+    """Echoes of both, supports added; one that the other side had to find, and did not, is gone.
+
+    A and B: the echoes, and the fields of the answers that they are about.
+    """
+    mine, theirs = ({(e.asked, e.answered): e for e in found} for found, _ in (a, b))
+    kept: list[Echo] = []
+    for key in dict.fromkeys((*mine, *theirs)):
+        first, second = mine.get(key), theirs.get(key)
+        if first is not None and second is not None:
+            counted = first.support + second.support
+            distinct = max(first.distinct, second.distinct)
+            kept.append(replace(first, support=counted, distinct=distinct))
+            continue
+        alone, silent = (first, b[1]) if first is not None else (theirs[key], a[1])
+        if _seen(silent, (alone.answered,)) < support.SUPPORT_MIN:
+            kept.append(alone)
+    return echoes.ranked(kept)
+
+
+def merge_views(a: Answer, b: Answer, one: Side, other: Side) -> tuple[View, ...]:
+    """Views of both; one that the other side had to find, and did not, is gone.
+
+    ONE and OTHER: the fields of A and B.
+    """
+    mine, theirs = ({(v.place, v.role, v.form): v for v in x.views} for x in (a, b))
+    kept: list[View] = []
+    for key in dict.fromkeys((*mine, *theirs)):
+        first, second = mine.get(key), theirs.get(key)
+        if first is not None and second is not None:
+            counted = first.support + second.support
+            kept.append(replace(first, support=counted, whole=first.whole + second.whole))
+            continue
+        alone, silent = (first, other) if first is not None else (theirs[key], one)
+        if _seen(silent, (alone.place,)) < support.SUPPORT_MIN:
+            kept.append(alone)
+    return views.ranked(kept)
 
 
 def merge_correlations(

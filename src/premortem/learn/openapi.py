@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
 from msgspec import Struct
@@ -13,12 +13,11 @@ from msgspec import Struct
 from premortem.domain.places import Part, Place
 from premortem.domain.traffic import Document, Operation
 from premortem.errors import InputError
+from premortem.learn.answer_heads import Scope, SpecAnswer, read_heads, status_of
 from premortem.learn.dialect import SchemaWriter, Side
 from premortem.learn.references import Documents
 
 OPERATIONS_MAX = 10_000
-DEFAULT_STATUS = 0
-"""How `default` is written as a number; `4XX` is -4."""
 
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 _PARTS: Mapping[str, Part] = {
@@ -53,6 +52,8 @@ class SpecOperation(Struct, frozen=True, kw_only=True):
     request_required: bool = False
     answers: Mapping[int, Document] = {}
     """Status (`default` 0, `4XX` -4) -> shape of the JSON body, empty when none is declared."""
+    heads: Mapping[int, SpecAnswer] = {}
+    """The same statuses -> the rest of what is declared."""
     secured: bool | None = None
     """Credentials are asked for; None: the document says nothing about security."""
     roles: tuple[str, ...] = ()
@@ -66,17 +67,7 @@ class Spec(Struct, frozen=True, kw_only=True):
     operations: tuple[SpecOperation, ...]
 
 
-class _Scope(NamedTuple):
-    """What the parts of one document share."""
-
-    documents: Documents
-    writer: SchemaWriter
-    root: Mapping[str, Any]
-    legacy: bool
-    """Swagger 2.0."""
-
-
-def load_spec(path: Path) -> Spec:
+def load_openapi(path: Path) -> Spec:
     """The specification in PATH: JSON or YAML, gzip too, references to other files followed.
 
     Raises InputError naming the file, and for a `$ref` that leads nowhere its pointer.
@@ -96,7 +87,7 @@ def load_spec(path: Path) -> Spec:
         raise InputError(f"{path}: `paths` must be an object")
     legacy = version.startswith("2.")
     writer = SchemaWriter(documents, legacy=legacy or version.startswith("3.0"))
-    scope = _Scope(documents=documents, writer=writer, root=root, legacy=legacy)
+    scope = Scope(documents=documents, writer=writer, root=root, legacy=legacy)
     operations = list(_operations(paths, scope))
     if len(operations) > OPERATIONS_MAX:
         raise InputError(f"{path} declares more than {OPERATIONS_MAX} operations")
@@ -105,7 +96,7 @@ def load_spec(path: Path) -> Spec:
     return Spec(title=str(title or path.name), operations=tuple(operations))
 
 
-def _operations(paths: dict[str, Any], scope: _Scope) -> Iterator[SpecOperation]:
+def _operations(paths: dict[str, Any], scope: Scope) -> Iterator[SpecOperation]:
     seen: set[str] = set()
     for name, item in paths.items():
         if not name.startswith("/"):
@@ -136,7 +127,7 @@ def _template(path: str) -> str:
     return re.sub(r"\{([^{}/]+)\}", unique, path).rstrip("/") or "/"
 
 
-def _base_path(scope: _Scope, item: dict[str, Any], declared: dict[str, Any]) -> str:
+def _base_path(scope: Scope, item: dict[str, Any], declared: dict[str, Any]) -> str:
     """The path of the first server, which all paths are below."""
     if scope.legacy:
         return str(scope.root.get("basePath") or "").rstrip("/")
@@ -156,7 +147,7 @@ def _operation(
     declared: dict[str, Any],
     item: dict[str, Any],
     file: Path,
-    scope: _Scope,
+    scope: Scope,
 ) -> SpecOperation:
     parameters = _parameters(item, declared, file, scope)
     if scope.legacy:
@@ -173,6 +164,7 @@ def _operation(
         request_schemas=bodies,
         request_required=required,
         answers=dict(_answers(declared.get("responses"), file, scope)),
+        heads=dict(read_heads(declared, file, scope)),
         secured=_secured(declared, scope),
         roles=tuple(str(role) for role in roles),
     )
@@ -182,7 +174,7 @@ _Parameter = tuple[dict[str, Any], Path]
 
 
 def _parameters(
-    item: dict[str, Any], declared: dict[str, Any], file: Path, scope: _Scope
+    item: dict[str, Any], declared: dict[str, Any], file: Path, scope: Scope
 ) -> list[_Parameter]:
     """The path's parameters, replaced by the operation's of the same name and part."""
     found: dict[tuple[str, str], _Parameter] = {}
@@ -195,7 +187,7 @@ def _parameters(
     return list(found.values())
 
 
-def _places(parameters: list[_Parameter], scope: _Scope) -> Iterator[SpecParameter]:
+def _places(parameters: list[_Parameter], scope: Scope) -> Iterator[SpecParameter]:
     for parameter, file in parameters:
         part = _PARTS.get(str(parameter.get("in")))
         name = str(parameter["name"])
@@ -229,7 +221,7 @@ def _schema_of(media: Any) -> Any:
     return media.get("schema", {}) if isinstance(media, dict) else {}
 
 
-def _bodies(body: Any, file: Path, scope: _Scope) -> tuple[dict[str, Document], bool]:
+def _bodies(body: Any, file: Path, scope: Scope) -> tuple[dict[str, Document], bool]:
     """Request bodies of OpenAPI 3."""
     body, file = scope.documents.follow(body, file)
     if not isinstance(body, dict) or not isinstance(body.get("content"), dict):
@@ -244,7 +236,7 @@ def _bodies(body: Any, file: Path, scope: _Scope) -> tuple[dict[str, Document], 
 
 
 def _swagger_bodies(
-    parameters: list[_Parameter], declared: dict[str, Any], scope: _Scope
+    parameters: list[_Parameter], declared: dict[str, Any], scope: Scope
 ) -> tuple[dict[str, Document], bool]:
     """Request bodies of Swagger 2.0: one `body` parameter, or `formData` fields."""
     consumes = declared.get("consumes") or scope.root.get("consumes") or ["application/json"]
@@ -268,9 +260,9 @@ def _swagger_bodies(
     return dict.fromkeys(wanted, schema), bool(form["required"])
 
 
-def _answers(responses: Any, file: Path, scope: _Scope) -> Iterator[tuple[int, Document]]:
+def _answers(responses: Any, file: Path, scope: Scope) -> Iterator[tuple[int, Document]]:
     for code, answer in (responses if isinstance(responses, dict) else {}).items():
-        status = _status(str(code))
+        status = status_of(str(code))
         if status is None:
             continue
         answer, where = scope.documents.follow(answer, file)
@@ -292,15 +284,7 @@ def _answer_schema(answer: Any, *, legacy: bool) -> Any:
     return None
 
 
-def _status(code: str) -> int | None:
-    if code == "default":
-        return DEFAULT_STATUS
-    if re.fullmatch("[1-5][xX]{2}", code):
-        return -int(code[0])
-    return int(code) if re.fullmatch("[1-5][0-9]{2}", code) else None
-
-
-def _secured(declared: dict[str, Any], scope: _Scope) -> bool | None:
+def _secured(declared: dict[str, Any], scope: Scope) -> bool | None:
     components = scope.root.get("components")
     schemes = (
         scope.root.get("securityDefinitions")

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
+from premortem.domain.graphql import query_of
 from premortem.domain.histogram import as_bins, bin_of
 from premortem.domain.places import Part, Place
 from premortem.domain.run import SAFE_METHODS
@@ -21,6 +22,8 @@ from premortem.domain.traffic import (
 )
 from premortem.learn.bodies import Body
 from premortem.learn.correlations import find_correlations
+from premortem.learn.echoes import find_echoes
+from premortem.learn.graphql import QUERIES_MAX, typed
 from premortem.learn.rows import Budget, Row, Rows, read_row
 from premortem.learn.rules import find_rules
 from premortem.learn.shapes import ANSWER_DISTINCT_MAX, ANSWER_VALUES_MAX, Shape
@@ -37,6 +40,7 @@ PARAMETERS_MAX = 300
 """Distinct query and header names per operation."""
 STATUSES_MAX = 40
 ROLES_MAX = 100
+"""Roles, and editions, of one operation."""
 
 HEADERS_LEFT_OUT = frozenset(
     {
@@ -61,8 +65,8 @@ class AnswerStats:
         self.shape = Shape(distinct_max=ANSWER_DISTINCT_MAX)
         self.rows = Rows(budget)
 
-    def add(self, exchange: Exchange, body: Body) -> None:
-        """Take in one answer."""
+    def add(self, exchange: Exchange, body: Body, match: Match, request: Body) -> None:
+        """Take in one answer; MATCH and REQUEST: what its request was read as."""
         self.count += 1
         if exchange.recorded == "line":
             self.unrecorded += 1
@@ -77,7 +81,10 @@ class AnswerStats:
                 began = exchange.started_at
                 ended = began + exchange.duration_ms / 1000
                 ahead_s = _ahead_s(exchange, ended)
-                self.rows.add(read_row(body, began=began, ended=ended, ahead_s=ahead_s))
+                row = read_row(body, began=began, ended=ended, ahead_s=ahead_s)
+                row.asked = _row(exchange, match, request).cells
+                row.role = exchange.tags.role
+                self.rows.add(row)
 
     def answer(self, status: int, evidence: Evidence, operation_id: str) -> Answer:
         """The Answer as learned."""
@@ -93,6 +100,7 @@ class AnswerStats:
             volatile=settled(changing),
             volatility=changing,
             rules=find_rules(self.rows.kept, status=status),
+            echoes=find_echoes(self.rows.kept),
             unrecorded=self.unrecorded,
         )
 
@@ -122,9 +130,12 @@ class OperationStats:
         self.media_types: Counter[str] = Counter()
         self._parameters: dict[tuple[Part, str], Scalars] = {}
         self._present: Counter[tuple[Part, str]] = Counter()
+        self._queries: dict[str, None] = {}
+        """Documents of GraphQL."""
         self._body = Shape()
         self._answers: dict[int, AnswerStats] = {}
         self._roles: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._editions: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._durations = Sampled()
         self._duration_bins: Counter[int] = Counter()
         self._unknown: dict[int, str] = {}
@@ -137,6 +148,8 @@ class OperationStats:
         """Take in one exchange of this operation; ID_ is the exchange's."""
         self.count += 1
         sent = exchange.request
+        if self.operation.variant and len(self._queries) < QUERIES_MAX:
+            self._queries.setdefault(query_of(sent)[0])
         if sent.media_type and sent.body:
             self.media_types[sent.media_type] += 1
         self._add_parameters(exchange, match)
@@ -155,10 +168,10 @@ class OperationStats:
             status = min(self._answers, key=lambda known: abs(known - status))
         if status not in self._answers:
             self._answers[status] = AnswerStats(self._budget)
-        self._answers[status].add(exchange, answer)
-        role = exchange.tags.role
-        if role in self._roles or len(self._roles) < ROLES_MAX:
-            self._roles[role][str(exchange.response.status)] += 1
+        self._answers[status].add(exchange, answer, match, request)
+        _tally(self._roles, exchange.tags.role, exchange.response.status)
+        if exchange.tags.edition:
+            _tally(self._editions, exchange.tags.edition, exchange.response.status)
         self._durations.add(exchange.duration_ms)
         self._duration_bins[bin_of(exchange.duration_ms)] += 1
 
@@ -245,12 +258,9 @@ class OperationStats:
 
         EVIDENCE: what changes in answers though nothing was changed.
         """
-        roles: Mapping[str, Mapping[str, int]] = {
-            role: dict(sorted(counts.items())) for role, counts in sorted(self._roles.items())
-        }
         rules = find_rules(self._rows.kept)
         answers = ((status, self._answers[status]) for status in self.statuses)
-        return OperationProfile(
+        profile = OperationProfile(
             operation=self.operation,
             count=self.count,
             media_types=dict(self.media_types.most_common()),
@@ -258,7 +268,8 @@ class OperationStats:
             request_schema=self._body.document(answer=False) if self._body.seen else "",
             secured=0 < self._succeeded == self._succeeded_with_credentials,
             answers=tuple(a.answer(status, evidence, self.operation.id) for status, a in answers),
-            roles=roles,
+            roles=_sorted(self._roles),
+            editions=_sorted(self._editions),
             duration_ms=_quantiles(self._durations.kept),
             duration_bins=as_bins(self._duration_bins),
             exemplars=self.exemplars(),
@@ -267,6 +278,16 @@ class OperationStats:
             unrecorded=self._unrecorded,
             unanswered=self._unanswered,
         )
+        return typed(profile, tuple(self._queries))
+
+
+def _tally(matrix: defaultdict[str, Counter[str]], key: str, status: int) -> None:
+    if key in matrix or len(matrix) < ROLES_MAX:
+        matrix[key][str(status)] += 1
+
+
+def _sorted(matrix: Mapping[str, Counter[str]]) -> dict[str, dict[str, int]]:
+    return {key: dict(sorted(counts.items())) for key, counts in sorted(matrix.items())}
 
 
 def _row(exchange: Exchange, match: Match, body: Body) -> Row:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Sequence
-from datetime import UTC, datetime
 from itertools import permutations
 
+from premortem.domain.moments import epoch_seconds, moment_of
 from premortem.learn import chance
-from premortem.learn.facts import EPOCH_S
 from premortem.learn.rows import Cell, Table, names_things, number_of, words_of
 from premortem.learn.support import CHANCE_MAX, SUPPORT_MIN, VARYING_MIN, Found
 
@@ -18,8 +16,6 @@ NUMBERS_SUPPORT_MIN = 30
 """Messages that must show an order of numbers whose names do not say that they are bounds."""
 DAY_S = 86_400.0
 
-_DATE = re.compile(r"\d{4}-\d\d-\d\d")
-_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d.*")
 _BOUNDS = (
     *(("min", "max"), ("minimum", "maximum"), ("start", "end"), ("from", "to"), ("low", "high")),
     *(("lower", "upper"), ("since", "until"), ("begin", "end"), ("after", "before")),
@@ -73,29 +69,6 @@ def _moments(cells: Sequence[Cell]) -> Moments:
         else:
             moments.append(None)
     return moments if len({*moments} - {None}) > 1 else []
-
-
-def moment_of(text: str) -> tuple[float, bool] | None:
-    """TEXT (ISO 8601) as seconds since the epoch, and whether it is a day only; None if neither.
-
-    What names no zone is taken for UTC.
-    """
-    day = _DATE.fullmatch(text) is not None
-    if not day and (len(text) > 40 or _TIME.fullmatch(text) is None):
-        return None
-    try:
-        read = datetime.fromisoformat(text.upper().replace("Z", "+00:00"))
-    except ValueError:
-        return None
-    aware = read if read.tzinfo is not None else read.replace(tzinfo=UTC)
-    return aware.timestamp(), day
-
-
-def epoch_seconds(number: float) -> float | None:
-    """NUMBER as seconds since the epoch where it can be seconds or milliseconds, else None."""
-    if int(number) in EPOCH_S:
-        return float(number)
-    return number / 1000 if int(number // 1000) in EPOCH_S else None
 
 
 def _times_ordered(first: Moments, second: Moments, owners: list[int], *, equal: bool) -> int:

@@ -9,14 +9,17 @@ from hashlib import sha256
 import msgspec
 from msgspec.structs import replace
 
+from premortem.domain.graphql import variant_of
 from premortem.domain.template import Match, Matcher
-from premortem.domain.traffic import Exchange, Operation, OperationProfile, Profile
+from premortem.domain.traffic import Exchange, Operation, OperationProfile, Profile, Request
 from premortem.learn.bodies import read_body
 from premortem.learn.declared import merge_spec
+from premortem.learn.echoes import settled as settled_echoes
 from premortem.learn.evidence import Names, observe
 from premortem.learn.facts import Facts, FactSheet
 from premortem.learn.flows import group_flows
 from premortem.learn.links import find_links
+from premortem.learn.machine import Lives
 from premortem.learn.openapi import Spec
 from premortem.learn.operations import OPERATIONS_MAX, OperationStats
 from premortem.learn.order import Clock, Sessions
@@ -25,6 +28,7 @@ from premortem.learn.recipes import find_recipes
 from premortem.learn.rows import Budget, Row
 from premortem.learn.templates import Templates, learn_templates
 from premortem.learn.trie import Tree
+from premortem.learn.views import with_views
 from premortem.learn.volatile import Evidence, Repeats, find_clocks, find_generated, joined, settled
 
 SESSIONS_MAX = 1_000_000
@@ -50,10 +54,11 @@ def learn_profile(read: Read, *, spec: Spec | None, now: float, parent: str = ""
     links = find_links(facts)
     recipes = find_recipes(facts, flows)
     evidence = traffic.evidence()
-    operations = tuple(
+    operations = settled_echoes(
         replace(stats.profile(evidence), recipes=recipes.get(id_, ()))
         for id_, stats in traffic.operations.items()
     )
+    operations = with_views(operations, traffic.rows())
     if spec is not None:
         operations = merge_spec(operations, spec)
     profile = Profile(
@@ -69,6 +74,7 @@ def learn_profile(read: Read, *, spec: Spec | None, now: float, parent: str = ""
         timing=traffic.clock.timing(),
         follows=traffic.order.follows(),
         pools=find_pools(traffic.sources()),
+        machines=traffic.lives.machines(facts.rows),
         spec_title=spec.title if spec is not None else "",
         ambiguous=templates.ambiguous,
     )
@@ -92,7 +98,7 @@ def _first_pass(read: Read, declared: Matcher) -> tuple[Templates, int]:
     count = 0
     for exchange in read():
         count += 1
-        if declared.match(exchange.request.method, exchange.request.path) is None:
+        if declared.match_request(exchange.request) is None:
             observe(exchange, tree, names)
     return learn_templates(tree, names), count
 
@@ -109,6 +115,7 @@ class _Traffic:
         self.sheet = FactSheet(expected)
         self.order = Sessions()
         self.clock = Clock()
+        self.lives = Lives(expected)
         self.sessions: set[str] = set()
         self.origins: Counter[str] = Counter()
         self.count = 0
@@ -116,7 +123,7 @@ class _Traffic:
     def add(self, exchange: Exchange) -> None:
         """Take in one exchange."""
         request = exchange.request
-        match = self._match(request.method, request.path)
+        match = self._match(request)
         operation_id = match.operation.id
         stats = self.operations.get(operation_id)
         if stats is None and len(self.operations) < OPERATIONS_MAX:
@@ -125,6 +132,7 @@ class _Traffic:
         exchange_id = exchange.id
         if stats is not None:
             stats.add(exchange, match, asked, answered, exchange_id)
+        self.lives.add(exchange_id, exchange.response.status, answered)
         depth = self.sheet.depth
         if depth == 2:
             self.sheet.add(Facts.of(exchange, exchange_id, match, asked, answered))
@@ -136,10 +144,13 @@ class _Traffic:
         self.clock.add(exchange.started_at)
         self._count(exchange)
 
-    def _match(self, method: str, path: str) -> Match:
-        match = self._declared.match(method, path) or self._learned.match(method, path)
+    def _match(self, request: Request) -> Match:
+        method, path = request.method, request.path
+        match = self._declared.match_request(request) or self._learned.match(method, path)
         if match is None:  # the second reading brought a path that the first did not
             match = Match(operation=Operation(method=method, template=path), params={}, segments={})
+        if not match.operation.variant and (variant := variant_of(request)):
+            match = replace(match, operation=replace(match.operation, variant=variant))
         return match
 
     def _count(self, exchange: Exchange) -> None:
@@ -152,14 +163,18 @@ class _Traffic:
 
     def evidence(self) -> Evidence:
         """What changes in answers though nothing was changed."""
-        rows: dict[tuple[str, int], list[Row]] = {
+        rows = self.rows()
+        made = find_generated(self.sheet.rows)
+        creating = {key for key, evidence in made.items() if settled(evidence)}
+        return joined(self._repeats.found(), find_clocks(rows, creating), made)
+
+    def rows(self) -> dict[tuple[str, int], list[Row]]:
+        """(operation id, status) -> the answers that were kept."""
+        return {
             (id_, status): kept
             for id_, stats in self.operations.items()
             for status, kept in stats.answered_rows()
         }
-        made = find_generated(self.sheet.rows)
-        creating = {key for key, evidence in made.items() if settled(evidence)}
-        return joined(self._repeats.found(), find_clocks(rows, creating), made)
 
     def sources(self) -> Iterator[tuple[str, Source]]:
         """Every place with the values it held, by operation."""

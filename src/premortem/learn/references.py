@@ -32,8 +32,8 @@ _Loader.add_implicit_resolver(
 )
 
 
-def read_document(path: Path) -> Any:
-    """The JSON or YAML in PATH (gzip too). Raises InputError naming the file."""
+def read_bytes(path: Path) -> bytes:
+    """What is in PATH (gzip too). Raises InputError naming the file."""
     try:
         data = path.read_bytes()
         if data[:2] == b"\x1f\x8b":
@@ -44,6 +44,12 @@ def read_document(path: Path) -> Any:
         raise InputError(f"cannot read {path}: {reason}; name an existing file") from None
     if len(data) > FILE_BYTES_MAX:
         raise InputError(f"{path} is larger than {FILE_BYTES_MAX >> 20} MiB; name a specification")
+    return data
+
+
+def read_document(path: Path) -> Any:
+    """The JSON or YAML in PATH (gzip too). Raises InputError naming the file."""
+    data = read_bytes(path)
     try:
         return msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError):

@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from premortem.domain.places import Place, parse_place
-from premortem.domain.relations import Pool, Rule
+from premortem.domain.relations import Pool, Rule, StateMachine
 from premortem.domain.template import Matcher
 from premortem.domain.traffic import Operation, OperationProfile, Profile
 
@@ -84,6 +84,7 @@ def renamed(profile: Profile, names: Mapping[str, Naming]) -> Profile:
             for f in profile.follows
         ),
         pools=tuple(_pool(pool, names) for pool in profile.pools),
+        machines=tuple(_machine(machine, ids) for machine in profile.machines),
     )
 
 
@@ -109,6 +110,13 @@ def _operation(
         recipes=recipes,
         fields=tuple(replace(f, place=naming.place(f.place)) for f in operation.fields),
         rules=tuple(_rule(rule, naming) for rule in operation.rules),
+        answers=tuple(
+            replace(
+                answer,
+                echoes=tuple(replace(e, asked=naming.place(e.asked)) for e in answer.echoes),
+            )
+            for answer in operation.answers
+        ),
         correlations=tuple(
             replace(c, first=naming.place(c.first), second=naming.place(c.second))
             for c in operation.correlations
@@ -122,6 +130,17 @@ def _operation(
 
 def _rule(rule: Rule, naming: Naming) -> Rule:
     return replace(rule, places=tuple(naming.place(place) for place in rule.places))
+
+
+def _machine(machine: StateMachine, ids: Mapping[str, str]) -> StateMachine:
+    return replace(
+        machine,
+        maker=ids.get(machine.maker, machine.maker),
+        transitions=tuple(
+            replace(t, operation_id=ids.get(t.operation_id, t.operation_id))
+            for t in machine.transitions
+        ),
+    )
 
 
 def _pool(pool: Pool, names: Mapping[str, Naming]) -> Pool:

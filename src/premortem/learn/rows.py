@@ -64,6 +64,9 @@ class Row:
     """Array -> its items."""
     items: dict[str, list[dict[str, Cell]]] = field(default_factory=dict)
     """Array -> the values of its items, keys with `*`; complete unless the array is long."""
+    asked: dict[str, Cell] = field(default_factory=dict)
+    """Of an answer: what its request held, by `str(place)`."""
+    role: str = ""
     whole: bool = True
     """Body and headers were recorded, too."""
     session: str = ""
@@ -77,7 +80,7 @@ class Row:
     def size(self) -> int:
         """Values in it."""
         inner = (len(item) for items in self.items.values() for item in items)
-        return len(self.cells) + len(self.lengths) + sum(inner)
+        return len(self.cells) + len(self.lengths) + len(self.asked) + sum(inner)
 
 
 class Budget:

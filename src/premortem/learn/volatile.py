@@ -10,13 +10,13 @@ from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from premortem.domain.moments import epoch_seconds, moment_of
 from premortem.domain.relations import Volatile
 from premortem.domain.run import SAFE_METHODS
 from premortem.domain.traffic import Exchange
 from premortem.learn.bodies import read_body
 from premortem.learn.chance import lower_bound
 from premortem.learn.facts import Facts
-from premortem.learn.ordered import epoch_seconds, moment_of
 from premortem.learn.rows import Row, key_of
 
 ANSWERS_MAX = 5_000

@@ -2,6 +2,7 @@
 
 from premortem.observe.door import Answer, Asked, Door, refusal
 from premortem.observe.fetching import Fetch, Wanted, fetch
+from premortem.observe.reach import Reach
 from premortem.observe.tracking import Unseen
 from premortem.observe.watching import Watcher, check
 
@@ -10,6 +11,7 @@ __all__ = [
     "Asked",
     "Door",
     "Fetch",
+    "Reach",
     "Unseen",
     "Wanted",
     "Watcher",

@@ -60,16 +60,17 @@ class _Number(Struct, kw_only=True):
 
 def from_protobuf(body: bytes) -> Iterator[Reported]:
     """The values in an ExportMetricsServiceRequest. Raises ValueError for what is none."""
-    for resource_metrics in _all(body, 1):
+    for resource_metrics in each_nested(body, 1):
         resource: dict[str, str] = {}
-        for message in _all(resource_metrics, 1):
-            resource |= _attributes(message, 1)
-        for scope_metrics in _all(resource_metrics, 2):
-            for metric in _all(scope_metrics, 2):
+        for message in each_nested(resource_metrics, 1):
+            resource |= attributes_of(message, 1)
+        for scope_metrics in each_nested(resource_metrics, 2):
+            for metric in each_nested(scope_metrics, 2):
                 yield from _metric(metric, resource)
 
 
-def _all(message: bytes, number: int) -> Iterator[bytes]:
+def each_nested(message: bytes, number: int) -> Iterator[bytes]:
+    """The messages that stand in the field NUMBER of MESSAGE."""
     return (nested(value) for found, _, value in fields(message) if found == number)
 
 
@@ -85,12 +86,12 @@ def _metric(message: bytes, resource: Mapping[str, str]) -> Iterator[Reported]:
         delta = is_sum and any(
             number == 2 and signed(value) == DELTA for number, _, value in fields(data)
         )
-        for point in _all(data, 1):
+        for point in each_nested(data, 1):
             yield from _number(point).reported(name, resource, delta=delta)
 
 
 def _number(message: bytes) -> _Number:
-    found = _Number(labels=_attributes(message, 7))
+    found = _Number(labels=attributes_of(message, 7))
     for number, _, value in fields(message):
         if number == 2:
             found.since_ns = fixed64(value)
@@ -105,9 +106,10 @@ def _number(message: bytes) -> _Number:
     return found
 
 
-def _attributes(message: bytes, number: int) -> dict[str, str]:
+def attributes_of(message: bytes, number: int) -> dict[str, str]:
+    """The pairs in the field NUMBER of MESSAGE; a value that is no scalar is empty."""
     found: dict[str, str] = {}
-    for pair in _all(message, number):
+    for pair in each_nested(message, number):
         key, text = "", ""
         for place, _, value in fields(pair):
             if place == 1:
@@ -154,13 +156,15 @@ class _Any(Struct, rename="camel"):
         return ""
 
 
-class _Pair(Struct):
+class PairJson(Struct):
+    """An attribute."""
+
     key: str
     value: _Any = msgspec.field(default_factory=_Any)
 
 
 class _PointJson(Struct, rename="camel"):
-    attributes: Sequence[_Pair] = ()
+    attributes: Sequence[PairJson] = ()
     start_time_unix_nano: _Integer = 0
     time_unix_nano: _Integer = 0
     as_double: float | str | None = None
@@ -183,12 +187,14 @@ class _ScopeJson(Struct):
     metrics: Sequence[_MetricJson] = ()
 
 
-class _ResourceJson(Struct):
-    attributes: Sequence[_Pair] = ()
+class ResourceJson(Struct):
+    """What values are about."""
+
+    attributes: Sequence[PairJson] = ()
 
 
 class _ResourceMetricsJson(Struct, rename="camel"):
-    resource: _ResourceJson = msgspec.field(default_factory=_ResourceJson)
+    resource: ResourceJson = msgspec.field(default_factory=ResourceJson)
     scope_metrics: Sequence[_ScopeJson] = ()
 
 

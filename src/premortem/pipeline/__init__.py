@@ -3,18 +3,19 @@
 from premortem.pipeline.accounts import account_cases, credential_tokens
 from premortem.pipeline.ask import Asked, Judged, Proposed, ask
 from premortem.pipeline.capture import Captured, capture
+from premortem.pipeline.confirming import Minimising, Reproducing
 from premortem.pipeline.control import Control
 from premortem.pipeline.doctor import Diagnosis, examine
+from premortem.pipeline.exporting import Exported, Format, export_findings
 from premortem.pipeline.generate import Generated, produce, recorded, single_cases
 from premortem.pipeline.learn import compare, find_profile, learn, merge
 from premortem.pipeline.looking import compare_stored, going_run, write_hdr
 from premortem.pipeline.naming import known_operation
-from premortem.pipeline.report import replay_finding, replay_findings, report
+from premortem.pipeline.report import replay_finding, replay_findings, report, turn_finding
 from premortem.pipeline.roles import require
 from premortem.pipeline.run import (
     Prepared,
     Reported,
-    Reproducing,
     execute,
     prepare,
     prepare_resumed,
@@ -26,8 +27,11 @@ __all__ = [
     "Captured",
     "Control",
     "Diagnosis",
+    "Exported",
+    "Format",
     "Generated",
     "Judged",
+    "Minimising",
     "Prepared",
     "Proposed",
     "Reported",
@@ -40,6 +44,7 @@ __all__ = [
     "credential_tokens",
     "examine",
     "execute",
+    "export_findings",
     "find_profile",
     "going_run",
     "known_operation",
@@ -55,5 +60,6 @@ __all__ = [
     "require",
     "scheduled",
     "single_cases",
+    "turn_finding",
     "write_hdr",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from itertools import chain, islice
 
 from msgspec import Struct
@@ -16,6 +17,7 @@ from premortem.agent.emit.feature import write_feature, write_step_library
 from premortem.config import Config
 from premortem.domain.scenario import Scenario, ScenarioVerdict, Understanding
 from premortem.pipeline.accounts import account_cases, fresh_state
+from premortem.pipeline.covering import Covering, overheard
 from premortem.send.line import open_line
 from premortem.store import Store
 
@@ -81,12 +83,15 @@ def ask(
             profile, exchanges, config=config, redaction_key=store.redaction_key
         )
         factory = client_factory(config, environment=os.environ, redaction_key=store.redaction_key)
+        run_id = f"ask {sha256(f'{question} {clock()}'.encode()).hexdigest()[:8]}"
+        header = config.target.edition_header
+        covering = Covering(profile, edition_header=header, run_id=run_id)
         with open_line(config, redaction_key=store.redaction_key) as line:
             line.wait_ready()
             for scenario in scenarios:
                 verdict = judge(
                     scenario,
-                    client_factory=factory,
+                    client_factory=overheard(factory, covering, profile),
                     reset=fresh_state(line, accounts),
                     bindings=bindings,
                     roles=tuple(config.roles),
@@ -101,6 +106,7 @@ def ask(
                     write_step_library(folder)
                     files[str(written.path)] = None
                 yield Judged(scenario=scenario, verdict=verdict)
+        store.coverage.save(covering.finished((), at=clock()))
     yield Asked(
         understanding=understanding,
         scenarios=tuple(scenarios),

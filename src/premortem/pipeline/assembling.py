@@ -24,7 +24,7 @@ from premortem.domain.traffic import Profile
 from premortem.run.board import Board
 from premortem.run.controller import LEASE_S, Controller
 from premortem.run.crew import Crew
-from premortem.run.cutting import cut, cut_closed, sliced
+from premortem.run.cutting import SLICE_CASES_MAX, cut, cut_closed, sliced
 from premortem.run.executor import Executor
 from premortem.run.governor import Aim, Fleet, Governor, Held, Searched, Sight
 from premortem.run.holding import Holder
@@ -57,6 +57,9 @@ class Cases(Protocol):
     def sequence(self, sequence_id: str) -> Sequence | None:
         """One that was made lately."""
 
+    def waits(self) -> bool:
+        """Whether the next part is to be made only once more came of earlier ones."""
+
 
 class Conducted(Struct, frozen=True, kw_only=True):
     """What a controller works with."""
@@ -74,9 +77,12 @@ class Conducted(Struct, frozen=True, kw_only=True):
 
     def parts(self) -> Iterator[PlanSlice]:
         """The slices of the plan."""
+        total, goals = self.schedule.total, self.plan.goals
+        most = min(SLICE_CASES_MAX, goals.slice_requests) if goals.coverage else SLICE_CASES_MAX
         if self.plan.connections:  # nothing is due at any time: all of it is when it is wanted
-            return sliced(self.schedule.total, at=lambda _number: 0.0, duration_s=0.0)
-        return sliced(self.schedule.total, at=self.schedule.at, duration_s=self.schedule.duration_s)
+            return sliced(total, at=lambda _number: 0.0, duration_s=0.0, cases_max=most)
+        ends_s = self.schedule.duration_s
+        return sliced(total, at=self.schedule.at, duration_s=ends_s, cases_max=most)
 
 
 def conducted(plan: Plan, schedule: Schedule, *, config: Config, now: float) -> Conducted:
@@ -160,6 +166,7 @@ def assembled(
             (run.steered or plan.connections > 0)
             and controller.jobs.untaken < READY_JOBS_MIN * max(1, controller.workers)
         ),
+        waits=supply.waits,
     )
     controller = Controller(
         queue,

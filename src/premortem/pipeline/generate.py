@@ -10,6 +10,7 @@ from msgspec import Struct
 from premortem.config import Config
 from premortem.domain import run
 from premortem.domain.context import NOTHING, Context
+from premortem.domain.invariant import parse_invariant
 from premortem.domain.run import Rejection
 from premortem.domain.traffic import Exchange, Profile
 from premortem.generate import (
@@ -94,6 +95,7 @@ def produce(
                 credentials=credentials,
                 validate=validator.validate,
                 reject=rejections.append,
+                invariants=map(parse_invariant, config.checks.invariants),
             )
         )
     return Generated(sequences=sequences, rejections=tuple(rejections), notes=made.notes)

@@ -12,7 +12,15 @@ from premortem.config import Config
 from premortem.domain.difference import Difference
 from premortem.domain.traffic import Profile
 from premortem.errors import InputError, NothingLearned
-from premortem.learn import compare_profiles, learn_profile, load_spec, merge_profiles, overlap
+from premortem.learn import (
+    Spec,
+    compare_profiles,
+    joined,
+    learn_profile,
+    load_spec,
+    merge_profiles,
+    overlap,
+)
 from premortem.store import Store
 
 FILE_NAME_MAX = 255
@@ -34,8 +42,7 @@ def learn(
     SPEC, or the configuration's `target.spec`, declares what traffic cannot show. Raises
     NothingLearned when there is neither traffic nor a specification.
     """
-    path = spec or (config.path(config.target.spec) if config.target.spec else None)
-    declared = load_spec(path) if path else None
+    declared = _declared(config, spec)
     if declared is None and store.traffic_count() == 0:
         raise NothingLearned(missing="traffic", command="premortem capture har FILE")
     versions = store.profiles()
@@ -44,6 +51,15 @@ def learn(
     )
     store.save_profile(profile)
     return profile
+
+
+def _declared(config: Config, spec: Path | None) -> Spec | None:
+    target = config.target
+    named = [spec] if spec else [config.path(target.spec)] if target.spec else []
+    if target.graphql_spec:
+        named.append(config.path(target.graphql_spec))
+    specs = [load_spec(path, graphql_at=target.graphql_path) for path in named]
+    return joined(*specs) if len(specs) > 1 else next(iter(specs), None)
 
 
 def find_profile(store: Store, name: str) -> Profile:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
 
 from premortem.analyse import active, write_html, write_junit
-from premortem.checks import Checker
 from premortem.config import Config
-from premortem.domain.run import Finding, RunSummary
-from premortem.pipeline.accounts import account_cases, fresh_state
+from premortem.domain.run import Finding, RunSummary, Sequence, Turn
+from premortem.domain.traffic import Profile
+from premortem.generate import isolated, once_places, unique_places
+from premortem.pipeline.accounts import account_cases, credential_tokens, fresh_state
+from premortem.pipeline.confirming import Bench, open_bench
 from premortem.pipeline.generate import recorded
-from premortem.run import reproduce
+from premortem.run.reproduce import tries_for
 from premortem.send.line import Line, open_line
+from premortem.send.target import can_reset
 from premortem.store import Store
 
 
@@ -51,27 +55,55 @@ def replay_finding(finding: Finding, *, config: Config, store: Store, tries: int
 def replay_findings(
     findings: Iterable[Finding], *, config: Config, store: Store, tries: int = 1
 ) -> Iterator[int]:
-    """`replay_finding` of each of FINDINGS, which all come from one run."""
+    """`replay_finding` of each of FINDINGS. Cases sent at once are sent more often, and flaky
+    findings as often as it took to see that they are."""
     line: Line | None = None
+    benches: dict[str, Bench] = {}
     with ExitStack() as stack:
         for finding in findings:
             if line is None:
-                profile = store.profile(store.run(finding.run_id).profile_version)
-                accounts = account_cases(
-                    profile,
-                    recorded(store, profile),
-                    config=config,
-                    redaction_key=store.redaction_key,
-                )
                 line = stack.enter_context(open_line(config, redaction_key=store.redaction_key))
                 line.wait_ready()
-                checker = Checker(profile)
-                reset = fresh_state(line, accounts)
-            yield reproduce(
-                finding.sequence,
-                finding.verdict,
-                client=line,
-                reset=reset,
-                checker=checker.check,
-                tries=tries,
-            )
+            version = store.run(finding.run_id).profile_version
+            if version not in benches:
+                benches[version] = _bench(line, store.profile(version), config, store)
+            most = tries_for(finding.sequence, tries)
+            if finding.kind == "flaky":
+                most = max(most, finding.reproduction_tries)
+            bench = benches[version]
+            shown = (bench.shows(finding.sequence, finding.verdict) for _ in range(most))
+            yield sum(one is not None for one in shown)
+
+
+def turn_finding(finding: Finding, *, failed: bool, store: Store, now: float) -> Turn | None:
+    """Keep what a replay said of FINDING, where that is news; what was kept. NOW: seconds since
+    the epoch."""
+    if failed == (finding.state != "fixed"):
+        return None
+    turn = Turn(state="back" if failed else "fixed", at=now)
+    store.turn_finding(finding.id, turn)
+    return turn
+
+
+def _bench(line: Line, profile: Profile, config: Config, store: Store) -> Bench:
+    exchanges = recorded(store, profile)
+    key = store.redaction_key
+    accounts = account_cases(profile, exchanges, config=config, redaction_key=key)
+    apart = None
+    if not can_reset(config.target):
+        unique, once = unique_places(profile, exchanges), once_places(profile, exchanges)
+        keep = config.identities | credential_tokens(config, key)
+        now = f"{time.time():.3f}"
+
+        def apart(sequence: Sequence, salt: str) -> Sequence:
+            return isolated(sequence, salt=salt, keep=keep, unique=unique, once=once, run=now)
+
+    return open_bench(
+        line,
+        profile,
+        config=config,
+        fresh=fresh_state(line, accounts),
+        apart=apart,
+        log=config.path(config.target.log) if config.target.log else None,
+        everything=True,
+    )

@@ -5,15 +5,18 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import date
 from functools import partial
+from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
-from premortem.analyse import Candidate, active, curl_line, finding_of, group
+from premortem.analyse import active, group
 from premortem.capture import Redactor
-from premortem.checks import Checker
+from premortem.checks import Checker, log_error, open_checker
+from premortem.checks.own import BROKEN
 from premortem.config import Config
 from premortem.domain.condition import parse_condition
 from premortem.domain.live import LiveRun
@@ -21,26 +24,32 @@ from premortem.domain.run import Finding, Plan, Result, RunSummary, Sequence, Th
 from premortem.domain.traffic import Profile
 from premortem.errors import TargetError
 from premortem.generate.llm_batch import Progress
-from premortem.observe import Watcher
+from premortem.observe import Reach, Watcher
 from premortem.pipeline.accounts import fresh_state
 from premortem.pipeline.assembling import Conducted, conducted, resumed
 from premortem.pipeline.assistants import Assistants
 from premortem.pipeline.conducting import conduct, executor_for, run_batch
+from premortem.pipeline.confirming import (
+    Bench,
+    Confirmed,
+    Confirmer,
+    Minimising,
+    Reproducing,
+    open_bench,
+)
+from premortem.pipeline.covering import Covering, run_coverage
+from premortem.pipeline.log_errors import LogErrors
 from premortem.pipeline.modelling import quiet
 from premortem.pipeline.roles import require
-from premortem.pipeline.secrets import clean_result, without_secrets
+from premortem.pipeline.secrets import clean_result
 from premortem.pipeline.supplying import Supply
 from premortem.pipeline.timing import scheduled
 from premortem.plan import Arranged, Share, arrange
 from premortem.run.happenings import Event, Gathered, RunEnded
-from premortem.run.reproduce import reproduce
 from premortem.run.safety import refuse_unsafe
 from premortem.send.line import Line, open_line
 from premortem.store import Store
 
-FINDINGS_REPRODUCED_MAX = 200
-"""Distinct findings a run reproduces; a target this broken is not helped by more."""
-REPRODUCTION_TRIES = 2
 SUSPICIOUS_MAX = 20_000
 """Failed results held to be grouped; more of the same adds nothing."""
 
@@ -78,14 +87,6 @@ class Prepared(Struct, frozen=True, kw_only=True):
         return self.supply.notes
 
 
-class Reproducing(Struct, frozen=True, kw_only=True):
-    """A suspected finding is being sent again from a fresh state."""
-
-    done: int
-    total: int
-    title: str
-
-
 class Reported(Struct, frozen=True, kw_only=True):
     """The end: what the run found, confirmed and not."""
 
@@ -95,6 +96,8 @@ class Reported(Struct, frozen=True, kw_only=True):
     """Seen, but not again from a fresh state: shown apart, never counted as findings."""
     trouble: str = ""
     """Why not all that was seen could be sent again; empty: it could."""
+    broken_checks: tuple[str, ...] = ()
+    """Checks of the user's own that raised an error: name, error and line, each said once."""
 
 
 def prepare(
@@ -114,7 +117,7 @@ def prepare(
     """
     plan, schedule = scheduled(plan, store)
     supply = Supply(plan, config=config, store=store, clock=clock, progress=progress)
-    checker = Checker(supply.profile, off=plan.checks_off)
+    checker = open_checker(supply.profile, config, off=plan.checks_off)
     run = conducted(plan, schedule, config=config, now=clock())
     arranged = supply.part(next(iter(run.parts())))
     return Prepared(plan=plan, run=run, supply=supply, checker=checker, arranged=arranged)
@@ -135,7 +138,7 @@ def prepare_resumed(
     plan = msgspec.structs.replace(live.plan, profile=live.profile_version)
     plan, schedule = scheduled(plan, store)
     supply = Supply(plan, config=config, store=store, clock=clock, progress=progress)
-    checker = Checker(supply.profile, off=plan.checks_off)
+    checker = open_checker(supply.profile, config, off=plan.checks_off)
     run = resumed(msgspec.structs.replace(live, plan=plan), schedule, config=config)
     nothing = arrange(plan, [], [], share=Share(planned=0, planned_dynamic=0))
     return Prepared(
@@ -144,21 +147,27 @@ def prepare_resumed(
 
 
 def execute(
-    prepared: Prepared, *, config: Config, store: Store, stop: threading.Event
-) -> Iterator[Event | Reproducing | Reported]:
+    prepared: Prepared,
+    *,
+    config: Config,
+    store: Store,
+    stop: threading.Event,
+    shorter: bool = True,
+) -> Iterator[Event | Reproducing | Minimising | Reported]:
     """Run what was prepared; the last event is Reported. Results and findings are stored as they
     come, the summary as soon as everything is sent.
 
-    STOP, an interrupt or a target that breaks down while findings are reproduced ends that
-    early: the rest stays unconfirmed. Raises UnsafeTarget, and ConfigError for a role whose
-    variables are not set or a metric that cannot be watched, before anything is sent; TargetDown
-    when nobody answers.
+    What was found is made SHORTER, at the price of some requests. STOP, an interrupt or a target
+    that breaks down while findings are reproduced ends that early: the rest stays unconfirmed.
+    Raises UnsafeTarget, and ConfigError for a role whose variables are not set or a metric that
+    cannot be watched, before anything is sent; TargetDown when nobody answers.
     """
     plan, supply = prepared.plan, prepared.supply
     sequences = prepared.arranged.sequences
     roles = {case.role for sequence in sequences for case in sequence.cases}
     require(config, roles)
     with (
+        closing(supply),
         open_line(
             config,
             connections_max=plan.in_flight_max,
@@ -166,6 +175,7 @@ def execute(
             redaction_key=store.redaction_key,
         ) as line,
         Watcher(config.metrics, directory=config.path(".")) as sight,
+        Reach(config, (operation.id for operation in prepared.profile.operations)) as reach,
     ):
         refuse_unsafe(sequences, config.target)
         line.wait_ready()
@@ -174,8 +184,11 @@ def execute(
         if not prepared.resume:
             fresh()
         collected = _Collected(supply)
+        header = config.target.edition_header
+        covers = Covering(prepared.profile, edition_header=header, run_id=prepared.run.run_id)
         redactor = Redactor(store.redaction_key, config.redact)
-        for event in conduct(
+        logged = LogErrors(reach.log_path if _is_on(prepared.checker, log_error.NAME) else None)
+        events = conduct(
             prepared.run,
             supply,
             config=config,
@@ -186,14 +199,46 @@ def execute(
             resume=prepared.resume,
             sight=sight,
             assistants=_assistants(plan, config),
-        ):
+        )
+        for event in events:
             collected.take(event)
+            if isinstance(event, Gathered):
+                covers.take(event.results, supply.sequence)
+                logged.take(event, supply.sequence)
             if not isinstance(event, RunEnded):
                 yield event
         store.save_run(collected.summary)
-        if plan.scale.controllers_max > 1:
+        shared = plan.scale.controllers_max > 1
+        if shared:
             collected.add_stored(store)
-        yield from _reproduce_all(prepared, collected, line, fresh, config, store, stop)
+        stored = shared or prepared.resume
+        store.coverage.save(run_coverage(covers, collected.summary, store, reach, stored=stored))
+        collected.add_logged(logged, line, stop)
+        bench = _bench(prepared, line, config, fresh=fresh, log=reach.log_path)
+        yield from _confirmed(prepared, collected, bench, config, store, stop=stop, shorter=shorter)
+
+
+def _bench(
+    prepared: Prepared,
+    line: Line,
+    config: Config,
+    *,
+    fresh: Callable[[], None],
+    log: Path | None,
+) -> Bench:
+    return open_bench(
+        line,
+        prepared.profile,
+        config=config,
+        fresh=fresh,
+        off=prepared.plan.checks_off,
+        apart=prepared.supply.apart,
+        log=log,
+    )
+
+
+def _is_on(checker: Checker, name: str) -> bool:
+    return any(check.name == name for check in checker.checks)
 
 
 def _judged(summary: RunSummary, findings: list[Finding]) -> tuple[Threshold, ...]:
@@ -214,54 +259,45 @@ def _assistants(plan: Plan, config: Config) -> Assistants | None:
     return Assistants(config, least=least, most=most) if most > 1 else None
 
 
-def _reproduce_all(
+def _confirmed(
     prepared: Prepared,
     collected: _Collected,
-    line: Line,
-    fresh: Callable[[], None],
+    bench: Bench,
     config: Config,
     store: Store,
+    *,
     stop: threading.Event,
-) -> Iterator[Reproducing | Reported]:
-    redactor = Redactor(store.redaction_key, config.redact)
-    candidates = group(
-        collected.suspicious,
-        sequences=collected.sequences.values(),
-        ignored=active(store.ignored(), date.today()),
-    )[:FINDINGS_REPRODUCED_MAX]
-    findings: list[Finding] = []
-    unconfirmed: list[Finding] = []
-    trouble = ""
-    for index, candidate in enumerate(candidates):
-        again = partial(
-            _reproduced, candidate, line, fresh, prepared.checker, collected.summary, config
-        )
-        if trouble or stop.is_set():
-            unconfirmed.append(again(tries=0))
+    shorter: bool,
+) -> Iterator[Reproducing | Minimising | Reported]:
+    quiet = active(store.ignored(), date.today())
+    candidates = group(collected.suspicious, sequences=collected.sequences.values(), ignored=quiet)
+    confirmer = Confirmer(
+        bench,
+        config=config,
+        summary=collected.summary,
+        exchanges=prepared.supply.exchanges,
+        redactor=Redactor(store.redaction_key, config.redact),
+        save=lambda finding: store.save_findings([finding]),
+        ignored=quiet,
+        shorter=shorter,
+    )
+    for event in confirmer.confirm(candidates, stop=stop.is_set):
+        if not isinstance(event, Confirmed):
+            yield event
             continue
-        yield Reproducing(done=index, total=len(candidates), title=candidate.title)
-        try:
-            finding = again(tries=REPRODUCTION_TRIES)
-        except (TargetError, KeyboardInterrupt) as error:
-            trouble = str(error) or "stopped by the user"
-            finding = again(tries=0)
-        if finding.reproduced:
-            sent = without_secrets(finding.sent, redactor)
-            finding = msgspec.structs.replace(finding, sent=sent)
-            store.save_findings([finding])
-        (findings if finding.reproduced else unconfirmed).append(finding)
-    summary = msgspec.structs.replace(
-        collected.summary,
-        findings=tuple(f.id for f in findings),
-        judged=_judged(collected.summary, findings),
-    )
-    store.save_run(summary)
-    yield Reported(
-        summary=summary,
-        findings=tuple(findings),
-        unconfirmed=tuple(unconfirmed),
-        trouble=trouble,
-    )
+        summary = msgspec.structs.replace(
+            collected.summary,
+            findings=tuple(f.id for f in event.findings),
+            judged=_judged(collected.summary, list(event.findings)),
+        )
+        store.save_run(summary)
+        yield Reported(
+            summary=summary,
+            findings=event.findings,
+            unconfirmed=event.unconfirmed,
+            trouble=event.trouble,
+            broken_checks=tuple(collected.broken),
+        )
 
 
 class _Collected:
@@ -271,12 +307,15 @@ class _Collected:
         self._supply = supply
         self.suspicious: list[Result] = []
         self.sequences: dict[str, Sequence] = {}
+        self.broken: dict[str, None] = {}
+        """What is wrong with checks of the user's own, in the order in which it showed."""
         self.summary: RunSummary
 
     def take(self, event: Event) -> None:
         if isinstance(event, RunEnded):
             self.summary = event.summary
         elif isinstance(event, Gathered):
+            self._supply.gathered(event)
             failed = [result for result in event.results if result.verdicts]
             for result in failed:
                 self._add(result, self._supply.sequence(result.sequence_id))
@@ -289,50 +328,21 @@ class _Collected:
                 sequence = store.sequence(run_batch(self.summary.id), result.sequence_id)
                 self._add(result, sequence)
 
+    def add_logged(self, logged: LogErrors, line: Line, stop: threading.Event) -> None:
+        """Results behind which the target's log tells of an error."""
+        try:
+            for result, sequence in logged.suspicious(line, stop=stop.is_set):
+                self._add(result, sequence)
+        except (TargetError, KeyboardInterrupt):
+            return  # what else is to be sent again will say so
+
     def _add(self, result: Result, sequence: Sequence | None) -> None:
-        if len(self.suspicious) < SUSPICIOUS_MAX:
+        about_checks = [v for v in result.verdicts if v.signature.startswith(BROKEN)]
+        if about_checks:
+            self.broken |= {f"{v.check}: {v.evidence}": None for v in about_checks}
+            rest = tuple(v for v in result.verdicts if v not in about_checks)
+            result = msgspec.structs.replace(result, verdicts=rest)
+        if result.verdicts and len(self.suspicious) < SUSPICIOUS_MAX:
             self.suspicious.append(result)
             if sequence is not None:
                 self.sequences[sequence.id] = sequence
-
-
-def _reproduced(
-    candidate: Candidate,
-    line: Line,
-    fresh: Callable[[], None],
-    checker: Checker,
-    summary: RunSummary,
-    config: Config,
-    *,
-    tries: int,
-) -> Finding:
-    """CANDIDATE sent again from a fresh state: its shortest sequence first, then all before it.
-
-    With no TRIES nothing is sent, and it stays unconfirmed.
-    """
-    sequence, again = candidate.sequences[0], 0
-    for sequence in candidate.sequences if tries else ():
-        again = reproduce(
-            sequence,
-            candidate.verdict,
-            client=line,
-            reset=fresh,
-            checker=checker.check,
-            tries=tries,
-        )
-        if again == tries:
-            break
-    return finding_of(
-        candidate,
-        sequence=sequence,
-        reproduced=again,
-        tries=tries,
-        curl=curl_line(
-            candidate.sent.request,
-            base_url=config.target.base_url,
-            role=candidate.case.role,
-            roles=config.roles,
-        ),
-        run_id=summary.id,
-        first_seen_at=summary.started_at,
-    )

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_type_hints
 
 from msgspec import Struct
 
+from premortem.domain.goals import Goals
 from premortem.domain.load import Hold, Load, Scale
 from premortem.domain.run import Plan
 from premortem.plan.lines import Path, line_at, lines_of
@@ -50,12 +51,14 @@ def check_text(
     *,
     metrics: Collection[str] | None = None,
     rate_per_second_max: float | None = None,
+    checks: Collection[str] = (),
     further: Callable[[Plan], Iterable[Complaint]] = lambda _plan: (),
 ) -> Checked:
     """DATA, a plan file, with all of its problems.
 
     METRICS: names of `[metrics.*]` and RATE_PER_SECOND_MAX of `[target]` in premortem.toml; None:
-    not known, so not judged. FURTHER: what else there is to say of what could be read (`fit`).
+    not known, so not judged. CHECKS: names of the user's own. FURTHER: what else there is to say
+    of what could be read (`fit`).
     """
     if len(data) > BYTES_MAX:
         return _unreadable(1, f"{len(data):,} bytes are no plan; at most {BYTES_MAX:,} are read")
@@ -75,7 +78,13 @@ def check_text(
         problems.append(Problem(line=line_at(lines, path), key=dotted(path), message=message))
 
     plan: Plan = read_table(Plan, table, wrong=wrong, home=_home)
-    found = complaints(plan, given=lines, metrics=metrics, rate_per_second_max=rate_per_second_max)
+    found = complaints(
+        plan,
+        given=lines,
+        metrics=metrics,
+        rate_per_second_max=rate_per_second_max,
+        checks=checks,
+    )
     for complaint in chain(found, further(plan)):
         # What is held against a value that could not be read is held against its default.
         rests = any(f"`{dotted(path)}`" in complaint.message for path in broken)
@@ -105,7 +114,7 @@ def _line_of(message: str, data: bytes) -> int:
     return int(match[1]) if match else max(1, len(data.splitlines()))
 
 
-_TABLES: dict[str, Any] = {"load": Load, "hold": Hold, "scale": Scale}
+_TABLES: dict[str, Any] = {"load": Load, "hold": Hold, "scale": Scale, "goals": Goals}
 
 
 def _home(key: str) -> str:

@@ -14,6 +14,7 @@ from premortem.plan.check import check_text
 from premortem.plan.context_file import context_lines
 from premortem.plan.lines import Path as Keys
 from premortem.plan.load_file import (
+    GOALS_EXAMPLE,
     HOLD_EXAMPLE,
     SCALE_EXAMPLE,
     load_lines,
@@ -60,12 +61,15 @@ mutate: recorded requests changed, in their values, structure, headers and order
 llm: valid requests whose free values a language model makes up."""
 
 
-def load_plan(path: Path, *, metrics: Collection[str] | None = None) -> Plan:
+def load_plan(
+    path: Path, *, metrics: Collection[str] | None = None, checks: Collection[str] = ()
+) -> Plan:
     """The plan in PATH. Raises ConfigError with all that is wrong, each with its line and key.
 
-    METRICS: names of `[metrics.*]` in premortem.toml; None: not known, so not judged.
+    METRICS: names of `[metrics.*]` in premortem.toml; None: not known, so not judged. CHECKS: of
+    the user's own.
     """
-    checked = check_text(read_plan(path), metrics=metrics)
+    checked = check_text(read_plan(path), metrics=metrics, checks=checks)
     if checked.plan is None:
         said = [f"line {problem.line}: {problem.message}" for problem in checked.errors]
         shown = "; ".join(said[:PROBLEMS_MAX])
@@ -121,6 +125,7 @@ def write_plan(plan: Plan, path: Path) -> None:
     lines += ["", *stop_lines(plan.stop)]
     lines += ["", *table_lines("hold", plan.hold, HOLD_EXAMPLE)]
     lines += ["", *table_lines("scale", plan.scale, SCALE_EXAMPLE)]
+    lines += ["", *table_lines("goals", plan.goals, GOALS_EXAMPLE)]
     lines += ["", *context_lines(plan.context)]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -32,6 +32,7 @@ def fit(
     named: list[tuple[Path, str]] = [
         *((("operations", i), name) for i, name in enumerate(plan.operations)),
         *((("exclude_operations", i), name) for i, name in enumerate(plan.exclude_operations)),
+        *((("goals", "operations", i), name) for i, name in enumerate(plan.goals.operations)),
         *(_filters(plan)),
     ]
     for path, name in named:

@@ -44,6 +44,15 @@ SCALE_EXAMPLE = """\
 #   ahead_s = 10.0                     # which lies ready so long before it is due
 #   attempts_max = 3                   # workers that may be lost over it"""
 
+GOALS_EXAMPLE = """\
+# What to look for beside the load: see docs/goals.md. For example:
+#   [goals]
+#   coverage = true                    # make each slice with what came of earlier ones
+#   operations = ["POST /invoices"]    # and places, roles, value_classes, statuses:
+#   favour = 4.0                       # these get so many times the energy of all else
+#   give_up_after = 12                 # cases in a row without news
+#   slice_requests = 150               # made at a time"""
+
 
 def load_lines(load: Load) -> list[str]:
     """LOAD as the lines of a TOML table: its shape, and the keys that this one uses."""

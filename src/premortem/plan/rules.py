@@ -13,6 +13,7 @@ from premortem.checks import CHECKS
 from premortem.domain.condition import METRICS, Condition, Metric, parse_condition, parse_metric
 from premortem.domain.limit import PRECISION_MAX, PRECISION_MIN, longest
 from premortem.domain.load import RATED_SHAPES, SHAPE_KEYS, Hold, Load
+from premortem.domain.places import parse_place
 from premortem.domain.run import Plan, SourceName
 from premortem.domain.schedule import POINTS_MAX, STEPS_MAX, WAVES_MAX, schedule_of
 from premortem.plan.lines import Path
@@ -35,6 +36,11 @@ WORKERS_MAX = 10_000
 CONTROLLERS_MAX = 100
 ATTEMPTS_MAX = 100
 JOB_S_MAX = 600.0
+FAVOUR_MAX = 1_000.0
+GIVE_UP_MAX = 1_000_000
+SLICE_REQUESTS_MIN = 20
+"""With fewer, one that needs a few others first takes all of them."""
+SLICE_REQUESTS_MAX = 5_000
 HASTY_FACTOR = 2.0
 """A stop rule nearer than this to a threshold of a search gets in its way."""
 GENERATING = tuple(name for name in get_args(SourceName) if name not in ("replay", "scenario"))
@@ -55,13 +61,15 @@ def complaints(
     given: Collection[Path],
     metrics: Collection[str] | None = None,
     rate_per_second_max: float | None = None,
+    checks: Collection[str] = (),
 ) -> Iterator[Complaint]:
     """All that is wrong with PLAN, in the order of its keys.
 
     GIVEN: paths that the file names; others have their defaults. METRICS: names of `[metrics.*]`
-    and RATE_PER_SECOND_MAX of `[target]` in premortem.toml; None: not known, so not judged.
+    and RATE_PER_SECOND_MAX of `[target]` in premortem.toml; None: not known, so not judged. CHECKS:
+    names of the user's own.
     """
-    alone = list(chain(_ranges(plan), _generated(plan)))
+    alone = list(chain(_ranges(plan), _generated(plan, checks)))
     load = list(_load(plan, given))
     yield from alone
     yield from load
@@ -69,6 +77,7 @@ def complaints(
     yield from _conditions(plan, metrics)
     yield from _hold(plan, given, metrics)
     yield from _scale(plan)
+    yield from _goals(plan, given)
     keys = {c.path for c in alone + load if c.level == "error"}
     if not any(path[0] in ("load", "rate_per_second", "duration_s") for path in keys):
         yield from _amount(plan, rate_per_second_max)
@@ -122,6 +131,9 @@ def _ranges(plan: Plan) -> Iterator[Complaint]:
         (("scale", "controllers_min"), 1, CONTROLLERS_MAX),
         (("scale", "controllers_max"), 1, CONTROLLERS_MAX),
         (("scale", "attempts_max"), 1, ATTEMPTS_MAX),
+        (("goals", "favour"), 1, FAVOUR_MAX),
+        (("goals", "give_up_after"), 1, GIVE_UP_MAX),
+        (("goals", "slice_requests"), SLICE_REQUESTS_MIN, SLICE_REQUESTS_MAX),
     ]
     for path, least, most in within:
         if not least <= _at(plan, path) <= most or _at(plan, path) == math.inf:
@@ -135,7 +147,7 @@ def _at(plan: Plan, path: Path) -> float:
     return value
 
 
-def _generated(plan: Plan) -> Iterator[Complaint]:
+def _generated(plan: Plan, own: Collection[str]) -> Iterator[Complaint]:
     try:
         dynamic = plan.dynamic_share
     except ValueError as error:
@@ -148,7 +160,7 @@ def _generated(plan: Plan) -> Iterator[Complaint]:
             yield Complaint(path=path, message=f"`sources.{name}`: {why}")
         if weight < 0:
             yield Complaint(path=path, message=f"`sources.{name}`: the weight is below 0")
-    names = [check.name for check in CHECKS]
+    names = [*(check.name for check in CHECKS), *own]
     for index, name in enumerate(plan.checks_off):
         if name not in names:
             why = f"there is no check {name!r}; there are {', '.join(names)}"
@@ -403,6 +415,28 @@ def _scale(plan: Plan) -> Iterator[Complaint]:
     if scale.ahead_s < scale.job_s:
         why = f"a job of job_s = {scale.job_s:g} would never be ready in time; make it that or more"
         yield _wrong(plan, ("scale", "ahead_s"), why)
+
+
+def _goals(plan: Plan, given: Collection[Path]) -> Iterator[Complaint]:
+    goals = plan.goals
+    if not goals.coverage:
+        for key in goals.__struct_fields__:
+            if ("goals", key) in given and key != "coverage":
+                why = "without `coverage = true` under [goals] nothing is looked for"
+                yield _wrong(plan, ("goals", key), why)
+        return
+    for index, text in enumerate(goals.places):
+        try:
+            parse_place(text)
+        except ValueError as error:
+            yield Complaint(path=("goals", "places", index), message=f"`goals.places`: {error}")
+    if plan.scale.controllers_max > 1:
+        why = "what comes of a slice is known to one controller only; goals need controllers_max 1"
+        yield _wrong(plan, ("scale", "controllers_max"), why)
+    if not plan.dynamic.strip("0.% "):
+        yield Complaint(
+            path=("dynamic",), message="`dynamic`: nothing is generated, so [goals] reach nothing"
+        )
 
 
 def _amount(plan: Plan, rate_per_second_max: float | None) -> Iterator[Complaint]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Sequence as Many
 
-import msgspec
 from msgspec import Struct
 
 from premortem.domain.run import SAFE_METHODS, Case, Plan, Sequence
@@ -114,18 +113,11 @@ def safe_part(sequence: Sequence) -> Sequence:
 
 def part(sequence: Sequence, keep: Callable[[Case], bool]) -> Sequence:
     """The cases of SEQUENCE to KEEP, without those that need an answer to one left out."""
-    kept: dict[int, int] = {}
-    cases: list[Case] = []
+    kept: list[int] = []
     for index, case in enumerate(sequence.cases):
-        if not keep(case):
-            continue
-        if not all(binding.step in kept for binding in case.bindings):
-            continue
-        kept[index] = len(cases)
-        if case.bindings:
-            moved = tuple(msgspec.structs.replace(b, step=kept[b.step]) for b in case.bindings)
-            case = msgspec.structs.replace(case, bindings=moved)
-        cases.append(case)
+        if keep(case) and all(binding.step in kept for binding in case.bindings):
+            kept.append(index)
+    cases = list(sequence.only(kept).cases)
     # Setups at the end bring about what nothing needs any more.
     while cases and cases[-1].setup:
         cases.pop()

@@ -13,7 +13,6 @@ from premortem.run.happenings import (
     Tried,
     WorkerChanged,
 )
-from premortem.run.reproduce import reproduce
 
 __all__ = [
     "Event",
@@ -27,5 +26,4 @@ __all__ = [
     "Tick",
     "Tried",
     "WorkerChanged",
-    "reproduce",
 ]

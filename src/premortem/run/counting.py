@@ -7,6 +7,7 @@ from struct import pack
 from premortem.domain.jobs import Count
 from premortem.domain.latency import MICROS_MAX, Latency
 from premortem.domain.run import Case, Result
+from premortem.run.kinds import Kind
 
 BATCH_S = 0.25
 """A batch goes out this often, when there is something to say."""
@@ -16,6 +17,7 @@ BATCH_BYTES_MAX = 8 * 1024 * 1024
 _FEW = 64
 """Up to here counting by hand is faster than numpy."""
 
+_Cell = list[float]
 _Answered = tuple[int, str, str, bool, int, int]
 """Second, operation id, source, setup, recorded status, status."""
 _Failed = tuple[int, str, str, bool, int, str, str]
@@ -25,13 +27,14 @@ _Failed = tuple[int, str, str, bool, int, str, str]
 class Counting:
     """Collects what is one batch, and starts again."""
 
-    __slots__ = ("_answered", "_bytes", "_failed", "_numbers", "_results")
+    __slots__ = ("_answered", "_bytes", "_failed", "_filling", "_numbers", "_results")
 
     def __init__(self) -> None:
         self._clear()
 
     def _clear(self) -> None:
-        self._answered: dict[_Answered, list[float]] = {}
+        self._answered: dict[_Answered, _Cell] = {}
+        self._filling: list[dict[int, _Cell]] = []
         self._failed: dict[_Failed, int] = {}
         self._numbers: list[int] = []
         self._results: list[Result] = []
@@ -50,6 +53,25 @@ class Counting:
     def answered(self, case: Case, number: int, second: int, status: int, latency_ms: float) -> int:
         """One more answer; how many like it there are in this batch."""
         self._numbers.append(number)
+        cell = self._cell(case, second, status)
+        cell.append(latency_ms)
+        return len(cell)
+
+    def alike(self, kind: Kind, number: int, second: int, status: int, latency_ms: float) -> int:
+        """The same for a case of KIND, which need not be made for it."""
+        self._numbers.append(number)
+        cells = kind.cells
+        place = 1000 * second + status
+        try:
+            cell = cells[place]
+        except KeyError:
+            if not cells:
+                self._filling.append(cells)
+            cell = cells[place] = self._cell(kind.like, second, status)
+        cell.append(latency_ms)
+        return len(cell)
+
+    def _cell(self, case: Case, second: int, status: int) -> _Cell:
         key = (
             second,
             case.operation_id,
@@ -60,10 +82,8 @@ class Counting:
         )
         cell = self._answered.get(key)
         if cell is None:
-            self._answered[key] = [latency_ms]
-            return 1
-        cell.append(latency_ms)
-        return len(cell)
+            cell = self._answered[key] = []
+        return cell
 
     def faulted(self, case: Case, number: int, second: int, outcome: str, kind: str) -> None:
         """One more without an answer."""
@@ -98,6 +118,8 @@ class Counting:
             )
         ]
         ranges, results = ranges_of(self._numbers), tuple(self._results)
+        for cells in self._filling:
+            cells.clear()
         self._clear()
         return ranges, tuple(counts), results
 

@@ -24,16 +24,21 @@ JOB_CASES_MAX = 5_000
 
 
 def sliced(
-    total: int, *, at: Callable[[int], float], duration_s: float, seconds_max: float = SLICE_S_MAX
+    total: int,
+    *,
+    at: Callable[[int], float],
+    duration_s: float,
+    seconds_max: float = SLICE_S_MAX,
+    cases_max: int = SLICE_CASES_MAX,
 ) -> Iterator[PlanSlice]:
-    """TOTAL cases in slices of at most SLICE_CASES_MAX cases and about SECONDS_MAX.
+    """TOTAL cases in slices of at most CASES_MAX cases and about SECONDS_MAX.
 
     AT: plan second of the slot with that number. A plan that fits is one slice.
     """
     first = number = 0
     start_s = 0.0
     while first < total:
-        count = min(SLICE_CASES_MAX, total - first)
+        count = min(cases_max, total - first)
         if at(first + count - 1) - at(first) > seconds_max:
             low, high = 1, count  # at least one case, however slow
             while low < high:

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from premortem.domain.run import IDEMPOTENT_METHODS, Case, Fault, Result, Sent, Sequence, Verdict
+from premortem.domain.run import (
+    IDEMPOTENT_METHODS,
+    Before,
+    Case,
+    Fault,
+    Result,
+    Sent,
+    Sequence,
+    Verdict,
+)
 from premortem.domain.traffic import Pairs, Request, Response
 from premortem.run.course import Course, Work
+from premortem.run.kinds import Kind
 
 NOVEL_KEPT = 3
 """Results kept in full of each operation x status x kind of intent x source."""
@@ -26,6 +36,8 @@ class Flight:
         "credentials",
         "done",
         "due",
+        "index",
+        "kind",
         "number",
         "request",
         "second",
@@ -36,6 +48,11 @@ class Flight:
     def __init__(self) -> None:
         self.work: Work | None = None
         """None: it carries nothing, or nobody waits for its answer any more."""
+        self.kind: Kind | None = None
+        """Of a case that goes out as its job holds it; until it is `unfolded` nothing is made of
+        the case itself. None: the fields below hold it."""
+        self.index = 0
+        """Of its case, in its job."""
         self.case: Case
         self.number = 0
         """Of its case, in the run."""
@@ -53,6 +70,15 @@ class Flight:
         """It goes the slow way, and must not be sent anew."""
         self.done: Callable[[Response | Fault, float, float], None]
         """Made once: for the sender, which calls it with what came of the case."""
+
+    def unfolded(self, work: Work) -> Case:
+        """The case, of WORK, made by now."""
+        if self.kind is not None:
+            self.kind = None
+            self.sequence = work.parcel.sequence_of(self.index)
+            self.case = self.sequence.cases[0]
+            self.request = self.case.request
+        return self.case
 
     def sent(self, outcome: Response | Fault, began: float, ended: float) -> Sent:
         """OUTCOME, with when it went out and when it ended."""
@@ -73,28 +99,60 @@ class Keeping:
     CHECK: `Checker.check`.
     """
 
-    def __init__(self, check: Callable[[Case, Sent], tuple[Verdict, ...]]) -> None:
+    def __init__(self, check: Callable[[Case, Sent, Before], tuple[Verdict, ...]]) -> None:
         self._check = check
         self._novel: dict[tuple[str, int, str, str], int] = {}
 
     def answered(
-        self, flight: Flight, work: Work, answer: Response, began: float, ended: float, quick: bool
+        self,
+        flight: Flight,
+        work: Work,
+        answer: Response,
+        began: float,
+        ended: float,
+        quick: bool,
+        before: Before = (),
     ) -> None:
-        """An answer that may have to be kept, counted already; QUICK: no check objects to it."""
+        """An answer that may have to be kept, counted already; QUICK: no check objects to it.
+
+        BEFORE: what came of the other cases of its sequence, where that remembers.
+        """
         sent = flight.sent(answer, began, ended)
-        verdicts = () if quick else self._check(flight.case, sent)
+        verdicts = () if quick else self._check(flight.case, sent, before)
         sampled = flight.number % work.sample_every == 0
         if verdicts or sampled or self.is_novel(flight.case, answer.status):
             _keep(flight, work, sent, verdicts)
 
-    def faulted(self, flight: Flight, work: Work, fault: Fault, began: float, ended: float) -> None:
+    def counted(
+        self,
+        flight: Flight,
+        work: Work,
+        answer: Response,
+        began: float,
+        ended: float,
+        before: Before,
+    ) -> None:
+        """An answer in a sequence that remembers: counted, and judged by all checks."""
+        latency_ms = (ended - flight.due) * 1000
+        work.counting.answered(flight.case, flight.number, flight.second, answer.status, latency_ms)
+        self.answered(flight, work, answer, began, ended, False, before)
+
+    def faulted(
+        self,
+        flight: Flight,
+        work: Work,
+        fault: Fault,
+        began: float,
+        ended: float,
+        before: Before = (),
+    ) -> None:
         """A case without an answer, to be counted."""
         case = flight.case
         unknown = fault.sent and case.request.method not in IDEMPOTENT_METHODS
         outcome = "unknown" if unknown else "faulted"
         work.counting.faulted(case, flight.number, flight.second, outcome, fault.kind)
         sent = flight.sent(fault, began, ended)
-        verdicts = self._check(case, sent)
+        verdicts = self._check(case, sent, before)
         sampled = flight.number % work.sample_every == 0
         if verdicts or sampled or self.is_novel(case, 0):
             _keep(flight, work, sent, verdicts)

@@ -1,41 +1,21 @@
-"""Whether a failure comes again from a fresh state."""
+"""How often a failure is sent again, and how often it has to come."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
+from premortem.domain.run import Sequence
 
-from premortem.domain.run import Case, Sent, Sequence, Verdict
-
-Check = Callable[[Case, Sent], tuple[Verdict, ...]]
+RACE_TRIES = 5
+"""How often cases are sent at once again: of a race one order of many shows it."""
 
 
-class Client(Protocol):
-    """What sends a sequence; `send.line.Line` is one."""
-
-    def send_sequence(self, sequence: Sequence) -> tuple[Sent, ...]:
-        """What came of its cases, in order."""
+def tries_for(sequence: Sequence, tries: int) -> int:
+    """How often to send SEQUENCE where others are sent TRIES times; none stays none."""
+    return max(tries, RACE_TRIES) if tries and sequence.cases[-1].together else tries
 
 
-def reproduce(
-    sequence: Sequence,
-    verdict: Verdict,
-    *,
-    client: Client,
-    reset: Callable[[], object] | None,
-    checker: Check,
-    tries: int = 2,
-) -> int:
-    """How often of TRIES the last case of SEQUENCE gives a verdict like VERDICT again.
+def suffices(sequence: Sequence, again: int, tries: int) -> bool:
+    """Whether a failure that came AGAIN so often of TRIES needs no other way to show itself.
 
-    Like: same check, same signature. RESET is called before each try; None, or a target without
-    one configured, leaves the state as it is. Raises TargetError when the reset fails.
+    All times; of cases sent at once, where it hangs on moments, one is enough.
     """
-    again = 0
-    for _ in range(tries):
-        if reset is not None:
-            reset()
-        sent = client.send_sequence(sequence)
-        found = checker(sequence.cases[-1], sent[-1])
-        again += any(v.check == verdict.check and v.signature == verdict.signature for v in found)
-    return again
+    return again >= (1 if sequence.cases[-1].together else tries)

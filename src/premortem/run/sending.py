@@ -8,24 +8,19 @@ to sign in, a case that ends its session) goes the slow way, in a task.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
 from functools import partial
 from math import inf
 from time import monotonic
-from typing import Any, Protocol
 
 from premortem.domain.jobs import Job
-from premortem.domain.run import (
-    IDEMPOTENT_METHODS,
-    Case,
-    Fault,
-    Sent,
-    Verdict,
-)
+from premortem.domain.packing import Parcel, pack_job
+from premortem.domain.run import IDEMPOTENT_METHODS, Before, Case, Fault
 from premortem.domain.traffic import Pairs, Response
 from premortem.errors import TargetError
 from premortem.run.course import Course, Work
+from premortem.run.errands import Errands
 from premortem.run.flight import NOVEL_KEPT, Flight, Keeping
+from premortem.run.partners import Judge, Owner
 from premortem.run.plan_clock import PlanClock
 from premortem.run.resting import (
     ACCEPTED,
@@ -39,7 +34,7 @@ from premortem.run.resting import (
 from premortem.send.auth import ends_session
 from premortem.send.bind import bind
 from premortem.send.client import Client
-from premortem.send.head import Unwritable
+from premortem.send.head import Form, Unwritable
 from premortem.send.timer import Alarm
 from premortem.send.users import Visit
 
@@ -49,43 +44,9 @@ each time."""
 _NOTABLE = PAUSE_STATUSES | {401}
 
 
-_NOTHING = Work(
-    Job(id="", run_id="", number=0, slice=0, start_s=0.0, end_s=0.0, first=0, sequences=()), epoch=0
-)
+_NO_JOB = Job(id="", run_id="", number=0, slice=0, start_s=0.0, end_s=0.0, first=0, sequences=())
+_NOTHING = Work(Parcel(pack_job(_NO_JOB)), epoch=0)
 """Has no case, and is never due."""
-
-
-class Judge(Protocol):
-    """What judges answers; `checks.Checker` is one."""
-
-    @property
-    def quick(self) -> Callable[[Case, Response], bool]:
-        """Whether `check` certainly has nothing to say."""
-
-    def check(self, case: Case, sent: Sent) -> tuple[Verdict, ...]:
-        """What failed."""
-
-
-class Owner(Protocol):
-    """Whom the sending tells what it cannot decide itself."""
-
-    def full(self, work: Work) -> None:
-        """A batch of WORK is due."""
-
-    def finished(self, work: Work) -> None:
-        """All cases of WORK have ended."""
-
-    def idle(self) -> None:
-        """There is nothing to send, at no time."""
-
-    def rested(self, status: int, pause_s: float) -> None:
-        """An answer with STATUS asked for PAUSE_S more of rest."""
-
-    def hopeless(self, why: str) -> None:
-        """Going on makes no sense: the target is gone, or wants to rest for too long."""
-
-    def broken(self, error: BaseException) -> None:
-        """A bug: something that must not raise did."""
 
 
 class Sending:
@@ -118,7 +79,7 @@ class Sending:
         users = client.users
         self._alone = [users.visit(user) for user in range(users.per_role)]
         self._visits = 0
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._errands = Errands(client, ended=self.ended, broke=self.broke)
         self.lags_ms: list[float] = []
         """Send times behind the intended ones; emptied by whoever reports them."""
         self.begun = 0
@@ -133,8 +94,19 @@ class Sending:
         """Send WORK's cases, too."""
         self._works.append(work)
         self._turns = 0
+        for kind in work.kinds:
+            kind.form = self._form(kind.like)
         work.refresh(self._clock)
         self.pump()
+
+    def _form(self, like: Case) -> Form | None:
+        """What writes cases like this one, where nothing has to be put in or looked at."""
+        if like.role or self._restores:
+            return None
+        try:
+            return self._sender.form(like.request)
+        except (Unwritable, TargetError):
+            return None  # each of them says so
 
     def changed(self) -> None:
         """The clock, or what holds works back, has changed."""
@@ -158,15 +130,13 @@ class Sending:
                 fault = Fault(kind="timeout", detail="the run stopped before its answer", sent=True)
                 self.ended(flight, fault, flight.due, now)
                 flight.work = None
-        for task in self._tasks:
-            task.cancel()
+        self._errands.cancel()
 
     def close(self) -> None:
         """Let go of everything."""
         self.stop()
         self._alarm.close()
-        for task in self._tasks:
-            task.cancel()
+        self._errands.cancel()
 
     # Out.
 
@@ -193,7 +163,7 @@ class Sending:
                         self._wait(due, now)
                         return
                 if work.connections:
-                    if self.in_flight >= work.connections:
+                    if self.in_flight >= work.connections and not work.amid:
                         return
                     due = now
                 if now >= work.fence_at:
@@ -238,9 +208,25 @@ class Sending:
     def _begin(self, work: Work, due: float) -> None:
         flight = self._spare.pop()
         flight.due = due
-        case = work.take(flight, self._clock)
-        course = flight.course
+        work.take(flight, self._clock)
         self.begun += 1
+        kind = flight.kind
+        if kind is not None and kind.form is not None:
+            parcel, index = work.parcel, flight.index
+            if index not in parcel.bindings:
+                query = parcel.queries.get(index, ())
+                try:
+                    data = kind.form.written(parcel.paths[index], query, parcel.bodies[index])
+                except Unwritable as error:
+                    self._unwritable(flight, error)
+                    return
+                self._sender.begin(data, flight.done, head=kind.head, idempotent=kind.idempotent)
+                return
+        self._prepare(flight, flight.unfolded(work))
+
+    def _prepare(self, flight: Flight, case: Case) -> None:
+        """Begin FLIGHT's CASE with what it needs of others."""
+        course = flight.course
         request = case.request
         if case.bindings:
             bound = bind(case, course.answers if course is not None else ())
@@ -260,13 +246,12 @@ class Sending:
                 apart = case.role and ends_session(request)
                 held = None if apart else visit.held(case, request)
                 if held is None:
-                    self._in_task(flight, self._whole(flight, visit))
+                    self._errands.whole(flight, visit)
                     return
                 flight.credentials = credentials = held
             data = self._sender.prepare(request, credentials)
         except Unwritable as error:
-            detail = f"it cannot be written: {error}"
-            self._unsent(flight, Fault(kind="garbage", detail=detail, sent=False))
+            self._unwritable(flight, error)
             return
         except TargetError as error:
             self._unsent(flight, Fault(kind="unbound", detail=str(error), sent=False))
@@ -287,6 +272,10 @@ class Sending:
             course.visit = self._client.users.visit(self._visits)
         return course.visit
 
+    def _unwritable(self, flight: Flight, error: Unwritable) -> None:
+        detail = f"it cannot be written: {error}"
+        self._unsent(flight, Fault(kind="garbage", detail=detail, sent=False))
+
     def _unsent(self, flight: Flight, fault: Fault) -> None:
         now = self._now()
         self.ended(flight, fault, now, now)
@@ -296,15 +285,52 @@ class Sending:
     def ended(self, flight: Flight, outcome: Response | Fault, began: float, ended: float) -> None:
         """FLIGHT's case has its outcome: it went out at BEGAN, on the sender's clock."""
         try:
-            self._took(flight, outcome, began, ended)
+            kind, work = flight.kind, flight.work
+            if kind is None or work is None or work.dead or outcome.__class__ is not Response:
+                self._took(flight, outcome, began, ended)
+                return
+            status = outcome.status
+            if status in _NOTABLE:
+                self._took(flight, outcome, began, ended)
+                return
+            # What `_took` does, in short: this is the way of almost all answers.
+            self._silent = 0
+            due, number = flight.due, flight.number
+            self.lags_ms.append((began - due) * 1000)
+            alike = work.counting.alike(kind, number, flight.second, status, (ended - due) * 1000)
+            quick = self._quick(kind.like, outcome, (ended - began) * 1000)
+            if not quick or alike <= NOVEL_KEPT or not number % work.sample_every:
+                self._kept(flight, work, outcome, began, ended, quick)
+            flight.work = None
+            spare = self._spare
+            spare.append(flight)
+            work.in_flight -= 1
+            work.left = left = work.left - 1
+            if not left:
+                self._forget(work)
+                self._owner.finished(work)
+            if len(spare) == 1 or work.connections:
+                self._pump(ended)
         except Exception as error:  # within a callback it would be lost
             self.broke(error)
+
+    def _kept(
+        self, flight: Flight, work: Work, answer: Response, began: float, ended: float, quick: bool
+    ) -> None:
+        """An answer, counted already, that may have to be kept in full."""
+        flight.unfolded(work)
+        self._keeping.answered(flight, work, answer, began, ended, quick)
+        if work.counting.full:
+            self._owner.full(work)
 
     def _took(self, flight: Flight, outcome: Response | Fault, began: float, ended: float) -> None:
         work = flight.work
         if work is None:
             return  # nobody waits for it any more
         course, due = flight.course, flight.due
+        if course is not None and course.memory is not None:
+            self._remembered(flight, course, outcome, began, ended)
+            return
         if isinstance(outcome, Response):
             self._silent = 0
             status = outcome.status
@@ -312,19 +338,13 @@ class Sending:
                 return
             self.lags_ms.append((began - due) * 1000)
             if not work.dead:
-                case, number = flight.case, flight.number
+                case, number = flight.unfolded(work), flight.number
                 alike = work.counting.answered(
                     case, number, flight.second, status, (ended - due) * 1000
                 )
-                quick = self._quick(case, outcome)
-                if (
-                    not quick
-                    or number % work.sample_every == 0
-                    or (alike <= NOVEL_KEPT and self._keeping.is_novel(case, status))
-                ):
-                    self._keeping.answered(flight, work, outcome, began, ended, quick)
-                    if work.counting.full:
-                        self._owner.full(work)
+                quick = self._quick(case, outcome, (ended - began) * 1000)
+                if not quick or alike <= NOVEL_KEPT or not number % work.sample_every:
+                    self._kept(flight, work, outcome, began, ended, quick)
         else:
             self._faulted(flight, work, outcome, began, ended)
         spare = self._spare
@@ -341,13 +361,64 @@ class Sending:
         if was_full or work.connections:
             self._pump(ended)
 
+    def _remembered(
+        self, flight: Flight, course: Course, outcome: Response | Fault, began: float, ended: float
+    ) -> None:
+        """A case of a sequence that remembers: judged once all have ended that went out with it."""
+        work, memory = flight.work, course.memory
+        if work is None or memory is None or memory.waits(flight):
+            return
+        if isinstance(outcome, Response):
+            self._silent = 0
+            if outcome.status in _NOTABLE and self._noted(flight, outcome):
+                return
+        sent = flight.sent(outcome, began, ended)
+        landed = memory.land((flight, outcome, began, ended), flight.number - course.first, sent)
+        was_full = not self._spare
+        accepted = False
+        for each, came, at, until in landed:
+            index = each.number - course.first
+            if isinstance(came, Fault):
+                self._faulted(each, work, came, at, until, memory.before(index))
+            else:
+                self.lags_ms.append((at - each.due) * 1000)
+                if not work.dead:
+                    self._keeping.counted(each, work, came, at, until, memory.before(index))
+                accepted = course.landed(index, each, came) == ACCEPTED or accepted
+            each.work = None
+            self._spare.append(each)
+        work.in_flight -= len(landed)
+        work.left -= len(landed)
+        if landed:
+            self._settled(work, course, rests=accepted, went_on=memory.queued)
+            if was_full or work.connections:
+                self._pump(ended)
+
+    def _settled(self, work: Work, course: Course, *, rests: bool, went_on: bool) -> None:
+        if work.dead:
+            return
+        if work.counting.full:
+            self._owner.full(work)
+        if course.more and not went_on:
+            self._go_on(work, course, rests=rests)
+        if not work.left:
+            self._forget(work)
+            self._owner.finished(work)
+
     def _faulted(
-        self, flight: Flight, work: Work, fault: Fault, began: float, ended: float
+        self,
+        flight: Flight,
+        work: Work,
+        fault: Fault,
+        began: float,
+        ended: float,
+        before: Before = (),
     ) -> None:
         if fault.sent:
             self.lags_ms.append((began - flight.due) * 1000)
         if not work.dead:
-            self._keeping.faulted(flight, work, fault, began, ended)
+            flight.unfolded(work)
+            self._keeping.faulted(flight, work, fault, began, ended, before)
             if work.counting.full:
                 self._owner.full(work)
         if fault.kind in SILENT_KINDS and not self._stopped:
@@ -365,11 +436,7 @@ class Sending:
             return
         if answer is not None and course.visit is not None:
             course.visit.take(flight.case, flight.request, answer)
-        if answer is not None and answer.status == ACCEPTED:
-            work.resting += 1
-            self._loop.call_later(ACCEPTED_REST_S, self._woken, work, course)
-        else:
-            self._go_on(work, course)
+        self._go_on(work, course, rests=answer is not None and answer.status == ACCEPTED)
 
     def _woken(self, work: Work, course: Course) -> None:
         work.resting -= 1
@@ -377,7 +444,11 @@ class Sending:
             self._go_on(work, course)
             self.pump()
 
-    def _go_on(self, work: Work, course: Course) -> None:
+    def _go_on(self, work: Work, course: Course, *, rests: bool = False) -> None:
+        if rests:
+            work.resting += 1
+            self._loop.call_later(ACCEPTED_REST_S, self._woken, work, course)
+            return
         starved = work.due_at == inf
         work.go_on(course, self._clock, now=self._now())
         if starved and work.due_at < inf:
@@ -390,13 +461,14 @@ class Sending:
         if answer.status != 401:
             self._rest(answer)
             return False
-        case = flight.case
+        assert flight.work is not None  # noqa: S101 - its answer is waited for
+        case = flight.unfolded(flight.work)
         if flight.again or not case.role or case.recorded_status == 401 or self._stopped:
             return False
         visit = self._visit(flight)
         if not visit.renew(case, flight.credentials, now=self._now()):
             return False
-        self._in_task(flight, self._signed_in_anew(flight, visit))
+        self._errands.anew(flight, visit)
         return True
 
     def _rest(self, answer: Response) -> None:
@@ -415,47 +487,6 @@ class Sending:
             self._owner.hopeless(
                 f"the target asked for more than {PAUSED_S_MAX:g} s of rest (Retry-After)"
             )
-
-    # The slow way.
-
-    def _in_task(self, flight: Flight, work: Coroutine[Any, Any, Sent]) -> None:
-        task = self._loop.create_task(self._awaited(flight, work))
-        self._tasks.add(task)
-        task.add_done_callback(self._over)
-
-    async def _awaited(self, flight: Flight, work: Coroutine[Any, Any, Sent]) -> None:
-        flight.again = True
-        try:
-            sent = await work
-            began = sent.intended_at + sent.lag_ms / 1000
-            outcome = sent.response or sent.fault
-            assert outcome is not None  # noqa: S101 - one of the two is there
-            self.ended(flight, outcome, began, began + sent.duration_ms / 1000)
-        finally:
-            flight.again = False
-
-    async def _whole(self, flight: Flight, visit: Visit) -> Sent:
-        course = flight.course
-        answers = course.answers if course is not None else ()
-        return await self._client.send_case(flight.case, answers, flight.due, visit=visit)
-
-    async def _signed_in_anew(self, flight: Flight, visit: Visit) -> Sent:
-        case, now = flight.case, self._now()
-        try:
-            request = self._client.credentials.restore(flight.request)
-            headers = await visit.headers(case, request)
-            sent = await self._sender.send(request, intended_at=flight.due, credentials=headers)
-        except TargetError as error:
-            fault = Fault(kind="unbound", detail=str(error), sent=False)
-            return Sent(request=flight.request, fault=fault, intended_at=flight.due)
-        if sent.response is not None and sent.response.status == 401:
-            visit.useless(case, now=now)
-        return sent
-
-    def _over(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self.broke(error)
 
     def broke(self, error: BaseException) -> None:
         """ERROR was raised where nothing may be: send nothing more and say so."""

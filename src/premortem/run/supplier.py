@@ -33,6 +33,9 @@ class SliceQueue(Protocol):
         """Nothing of the plan waits to be cut."""
 
 
+WAIT_S = 0.05
+"""Between two looks whether enough came of what was sent: nothing is asked of the store."""
+
 Cases = Callable[[PlanSlice], Many[Sequence]]
 """Makes the sequences of a slice; in all at most its count of cases."""
 Cut = Callable[[PlanSlice, Many[Sequence]], list[Job]]
@@ -42,7 +45,8 @@ class Supplier:
     """Fills the queue so that jobs lie ready `scale.ahead_s` before they are due.
 
     ELAPSED: what the plan's clock shows. HUNGRY: whether workers soon have nothing to do, however
-    far ahead of its time all work is: in a closed model, or when the clock is steered.
+    far ahead of its time all work is: in a closed model, or when the clock is steered. WAITS:
+    whether what came of earlier slices has to be known first.
     """
 
     def __init__(
@@ -54,6 +58,7 @@ class Supplier:
         scale: Scale,
         elapsed: Callable[[], float],
         hungry: Callable[[], bool],
+        waits: Callable[[], bool] = lambda: False,
     ) -> None:
         self._queue = queue
         self._cases = cases
@@ -61,6 +66,7 @@ class Supplier:
         self._scale = scale
         self._elapsed = elapsed
         self._hungry = hungry
+        self._waits = waits
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="premortem-supply", daemon=True)
         self._making: PlanSlice | None = None
@@ -99,6 +105,10 @@ class Supplier:
 
     def _turn(self) -> bool:
         """One look; False when all is cut."""
+        if self._waits():
+            self.cut_once.set()
+            self._stop.wait(WAIT_S)
+            return True
         try:
             part = self._queue.claim(due_before_s=self._due_before_s())
             if part is not None:

@@ -17,9 +17,10 @@ from math import inf
 from pathlib import Path
 from typing import Any, Protocol
 
-from premortem.checks import Checker
+from premortem.checks import open_checker
 from premortem.domain.jobs import ResultBatch, Vitals
-from premortem.domain.packing import unpack_job
+from premortem.domain.packing import Parcel
+from premortem.domain.run import Sequence
 from premortem.errors import PremortemError, TargetError
 from premortem.run.counting import BATCH_S, packed
 from premortem.run.course import Work
@@ -39,9 +40,10 @@ from premortem.run.messages import (
     ToController,
     ToWorker,
 )
+from premortem.run.partners import Judge
 from premortem.run.plan_clock import PlanClock
 from premortem.run.safety import refuse_unsafe
-from premortem.run.sending import Judge, Sending
+from premortem.run.sending import Sending
 from premortem.run.vitals import cpu_s, rss_bytes
 from premortem.send.auth import Credentials
 from premortem.send.client import Client
@@ -92,7 +94,7 @@ def sender_of(setup: Setup, now: Callable[[], float] | None) -> Transport:
 
 def judge_of(setup: Setup) -> Judge:
     """The checks that SETUP's plan leaves on. Raises ConfigError."""
-    return Checker(setup.profile, off=setup.plan.checks_off)
+    return open_checker(setup.profile, setup.config, off=setup.plan.checks_off)
 
 
 def connections_of(setup: Setup) -> int:
@@ -219,16 +221,16 @@ class Worker:
         if before is not None:
             self._drop(before)
         now = self._now()
-        job = unpack_job(grant.packed)
-        work = Work(job, epoch=grant.epoch, skip=grant.skip)
-        if self._setup.plan.keep_all:
+        work = Work(Parcel(grant.packed), epoch=grant.epoch, skip=grant.skip)
+        if self._setup.plan.keep_all or self._setup.plan.goals.coverage:
             work.sample_every = 1
         work.leased(grant.lease_s, since=now)
         work.said_at = now
-        refuse_unsafe(job.sequences, self._setup.config.target)  # the last door
+        likes = [kind.like for kind in work.kinds]
+        alike = Sequence(cases=tuple(likes))
+        refuse_unsafe([alike], self._setup.config.target)  # the last door
         self._works[work.job_id] = work
-        roles = {case.role for sequence in job.sequences for case in sequence.cases}
-        for role in roles - self._signed:
+        for role in {like.role for like in likes} - self._signed:
             self._signed.add(role)
             self._in_task(self._sign_in(role))
         if work.left:

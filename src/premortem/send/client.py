@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import msgspec
 from premortem.config import Config
 from premortem.domain.run import Case, Fault, Sent
 from premortem.domain.run import Sequence as Cases
+from premortem.domain.tracing import traceparent
 from premortem.domain.traffic import Response
 from premortem.errors import TargetError
 from premortem.send.auth import Credentials, ends_session
@@ -56,6 +58,9 @@ class Client:
             return self._unsent(case, bound, intended_at)
         visit = visit or self.users.visit()
         request, role = self.credentials.restore(bound), case.role
+        if self.config.target.trace:
+            traced = (*request.headers, ("traceparent", traceparent(case)))
+            request = msgspec.structs.replace(request, headers=traced)
         try:
             # Others go on with the user's session while this one is ended.
             if role and ends_session(request):
@@ -82,16 +87,22 @@ class Client:
         return sent if request is bound else msgspec.structs.replace(sent, request=bound)
 
     async def send_sequence(self, sequence: Cases, *, number: int = 0) -> tuple[Sent, ...]:
-        """The cases of SEQUENCE one after the other, later ones with values of earlier answers.
+        """The cases of SEQUENCE one after the other, later ones with values of earlier answers;
+        those that belong together at once.
 
         NUMBER: of the sequence; it says which of each role's users sends it.
         """
         sent: list[Sent] = []
         answers: list[Response | None] = []
         visit = self.users.visit(number)
-        for case in sequence.cases:
-            sent.append(await self.send_case(case, answers, visit=visit))
-            answers.append(sent[-1].response)
+        for group in sequence.groups:
+            if len(group) == 1:
+                came = [await self.send_case(group[0], answers, visit=visit)]
+            else:
+                at_once = (self.send_case(case, answers, visit=visit) for case in group)
+                came = await asyncio.gather(*at_once)
+            sent += came
+            answers += [one.response for one in came]
         return tuple(sent)
 
     async def sign_in(self, roles: Iterable[str]) -> None:

@@ -57,6 +57,15 @@ class Writer:
 
     def write(self, request: Request, credentials: Pairs) -> bytes:
         """The bytes of REQUEST. Raises Unwritable, and TargetError for another host's request."""
+        block = self.block(request, credentials)
+        body, method = request.body, request.method
+        line = self.line(method, request.path, request.query)
+        if not body and method not in LENGTH_ALWAYS:
+            return b"%b%b\r\n" % (line, block)
+        return b"%b%bcontent-length: %d\r\n\r\n%b" % (line, block, len(body), body)
+
+    def block(self, request: Request, credentials: Pairs) -> bytes:
+        """The header lines of REQUEST but its length. Raises as `write` does."""
         if request.origin and request.origin != self._target.origin:
             raise TargetError(
                 f"{request.method} {request.path} is meant for {request.origin}; only "
@@ -69,26 +78,26 @@ class Writer:
             if len(self._blocks) >= BLOCKS_MAX:
                 self._blocks.clear()
             block = self._blocks[key] = self._block(request.headers, credentials)
-        body, method = request.body, request.method
-        target = (method, request.path, request.query)
+        return block
+
+    def line(self, method: str, path: str, query: Pairs) -> bytes:
+        """The request line, with its end. Raises Unwritable."""
+        target = (method, path, query)
         line = self._lines.get(target)
         if line is None:
             if len(self._lines) >= BLOCKS_MAX:
                 self._lines.clear()
-            line = self._lines[target] = self._line(request)
-        if not body and method not in LENGTH_ALWAYS:
-            return b"%b%b\r\n" % (line, block)
-        return b"%b%bcontent-length: %d\r\n\r\n%b" % (line, block, len(body), body)
+            line = self._lines[target] = self._line(method, path, query)
+        return line
 
-    def _line(self, request: Request) -> bytes:
-        if not _TOKEN.fullmatch(request.method):
-            raise Unwritable(f"{request.method!r} is no method")
-        path = request.path
+    def _line(self, method: str, path: str, query: Pairs) -> bytes:
+        if not _TOKEN.fullmatch(method):
+            raise Unwritable(f"{method!r} is no method")
         if not _CLEAN_PATH.fullmatch(path):
             path = quote(path if path.startswith("/") else "/" + path, safe=PATH_SAFE)
         path = self._target.path(path)
-        query = "?" + urlencode(request.query, quote_via=quote) if request.query else ""
-        return f"{request.method} {self._start}{path}{query} HTTP/1.1\r\n".encode()
+        asked = "?" + urlencode(query, quote_via=quote) if query else ""
+        return f"{method} {self._start}{path}{asked} HTTP/1.1\r\n".encode()
 
     def _block(self, headers: Pairs, credentials: Pairs) -> bytes:
         replaced = {name.lower() for name, _ in credentials} - {"cookie"}
@@ -117,3 +126,29 @@ class Writer:
         return "".join(f"{name}: {value}\r\n" for name, value in lines).encode(
             "utf-8", "surrogatepass"
         )
+
+
+class Form:
+    """Writes requests that differ from one another in path, query and body alone."""
+
+    __slots__ = ("_always", "_block", "_heads", "_method", "_writer")
+
+    def __init__(self, writer: Writer, like: Request) -> None:
+        """LIKE: one of them. Raises Unwritable and TargetError."""
+        self._writer = writer
+        self._method = like.method
+        self._always = like.method in LENGTH_ALWAYS
+        self._block = writer.block(like, ())
+        self._heads: dict[str, bytes] = {}
+        """Path -> request line and header lines, for requests without query."""
+
+    def written(self, path: str, query: Pairs, body: bytes) -> bytes:
+        """The bytes of one. Raises Unwritable."""
+        head = self._heads.get(path) if not query else None
+        if head is None:
+            head = self._writer.line(self._method, path, query) + self._block
+            if not query and len(self._heads) < BLOCKS_MAX:
+                self._heads[path] = head
+        if body or self._always:
+            return b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body)
+        return head + b"\r\n"

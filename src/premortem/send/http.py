@@ -33,6 +33,11 @@ IDLE_S_MAX = 1.0
 request that crosses the closing has an unknown outcome."""
 SWEEP_S_MAX = 0.1
 """Overdue answers are looked for this often: a timer per request would cost more than it."""
+TOGETHER_MAX = 16
+"""Requests begun within one turn of the loop are written together, so many at most: a server that
+waits is woken up by the first of them, not by each; and none waits for a whole turn."""
+ALONE_S = 0.00005
+"""Unless nothing was written for so long: then a request goes out at once."""
 _Unsent = Literal["connect", "tls", "timeout", "reset"]
 
 
@@ -76,6 +81,13 @@ class Sender(Transport):
         """Never holds one while requests wait."""
         self._all: set[Connection] = set()
         self._heads: Heads = {}
+        self._fresh: list[tuple[bytes, Done, bool, bool, float]] = []
+        """Begun in this turn of the loop and not yet written, a free connection for each: bytes,
+        done, head, idempotent, seconds that the answer may take."""
+        self._wrote_at = 0.0
+        """Ticks."""
+        self._turning = False
+        """What is begun will be written at the end of this turn."""
         self._waiting: deque[_Order] = deque()
         self._openers: dict[asyncio.Task[None], _Order | None] = {}
         self._sweep: asyncio.TimerHandle | None = None
@@ -110,6 +122,8 @@ class Sender(Transport):
             if connection.done is not None:
                 connection.give_up()
             connection.abort()
+        fresh, self._fresh = self._fresh, []
+        self._waiting.extendleft(_Order(*one, perf_counter()) for one in reversed(fresh))
         while self._waiting:
             self._refuse(self._waiting.popleft(), "reset", "the sender was closed")
         await asyncio.sleep(0)  # let the transports close
@@ -123,21 +137,50 @@ class Sender(Transport):
         idempotent: bool = False,
         timeout_s: float | None = None,
     ) -> None:
-        """See `Transport.begin`; nothing is allocated for it where a connection is free."""
-        began = perf_counter()
+        """See `Transport.begin`; what is begun in one turn of the loop is written at its end."""
         limit_s = timeout_s or self._timeout_s
+        fresh = self._fresh
+        if len(fresh) < len(self._idle):
+            fresh.append((data, done, head, idempotent, limit_s))
+            if perf_counter() - self._wrote_at > ALONE_S and len(fresh) == 1:
+                self._write()
+            elif not self._turning:
+                self._turning = True
+                self._loop.call_soon(self._turned)
+            elif len(fresh) >= TOGETHER_MAX:
+                self._write()
+        else:
+            self._later(_Order(data, done, head, idempotent, limit_s, perf_counter()))
+
+    def _turned(self) -> None:
+        """A turn of the loop is over."""
+        self._turning = False
+        self._write()
+
+    def _write(self) -> None:
+        """Write what was begun."""
+        fresh, self._fresh = self._fresh, []
         idle = self._idle
-        while idle:
-            connection = idle.pop()
-            if connection.closed or (
-                began - connection.idle_since > IDLE_TRUST_S and not self._trusted(connection)
-            ):
-                self._all.discard(connection)
-                connection.abort()
-                continue
-            connection.exchange(data, done, head, idempotent, began, limit_s, began + limit_s)
-            return
-        order = _Order(data, done, head, idempotent, began + limit_s, limit_s)
+        for data, done, head, idempotent, limit_s in fresh:
+            began = perf_counter()
+            while idle:
+                connection = idle.pop()
+                if connection.closed or (
+                    began - connection.idle_since > IDLE_TRUST_S and not self._trusted(connection)
+                ):
+                    self._all.discard(connection)
+                    connection.abort()
+                    continue
+                connection.exchange(data, done, head, idempotent, began, limit_s, began + limit_s)
+                break
+            else:
+                self._later(_Order(data, done, head, idempotent, limit_s, began))
+        while self._waiting and idle:  # something begun was given up
+            self._take(idle.pop(), perf_counter())
+        self._wrote_at = perf_counter()
+
+    def _later(self, order: _Order) -> None:
+        """ORDER waits for a connection."""
         if self._closed:
             self._loop.call_soon(self._refuse, order, "reset", "the sender was closed")
         elif len(self._waiting) >= WAITING_MAX:
@@ -216,13 +259,14 @@ class Sender(Transport):
 
     def _again(self, connection: Connection, done: Done) -> None:
         """Send a stale CONNECTION's request on a fresh one: other kept ones may be stale, too."""
+        limit_s = connection.limit_s
         order = _Order(
             connection.data,
             done,
             connection.head,
             connection.idempotent,
-            connection.deadline,
-            connection.limit_s,
+            limit_s,
+            connection.deadline - limit_s,
         )
         if self._closed:
             self._refuse(order, "reset", "the sender was closed")
@@ -291,6 +335,7 @@ class Sender(Transport):
             if connection.done is done:
                 self._all.discard(connection)
                 connection.abort()
+        self._fresh = [one for one in self._fresh if one[1] is not done]
         self._waiting = deque(order for order in self._waiting if order.done is not done)
         for again in self._openers.values():
             if again is not None and again.done is done:
@@ -321,14 +366,14 @@ class _Order:
         done: Done,
         head: bool,
         idempotent: bool,
-        deadline: float,
         limit_s: float,
+        since: float,
     ) -> None:
         self.data = data
         self.done = done
         self.head = head
         self.idempotent = idempotent
-        self.deadline = deadline
+        self.deadline = since + limit_s
         self.limit_s = limit_s
 
     def start(self, connection: Connection, tick: float) -> None:

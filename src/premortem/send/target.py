@@ -60,6 +60,11 @@ async def wait_ready(
         await asyncio.sleep(POLL_S)
 
 
+def can_reset(target: TargetConfig) -> bool:
+    """Whether a way to bring TARGET to a fresh state is configured, and its data may be lost."""
+    return target.disposable and bool(target.reset.command or target.reset.request)
+
+
 async def reset(
     target: TargetConfig, *, sender: Transport, credentials: Credentials, directory: Path
 ) -> bool:
@@ -70,7 +75,7 @@ async def reset(
     target is waited for. Raises TargetError with the last line that the reset said.
     """
     how = target.reset
-    if not target.disposable or not (how.command or how.request):
+    if not can_reset(target):
         return False
     if how.command:
         await _run(how, directory)

@@ -13,7 +13,7 @@ from typing import Self
 
 from premortem.domain.run import IDEMPOTENT_METHODS, Fault, Sent
 from premortem.domain.traffic import Pairs, Request, Response
-from premortem.send.head import Unwritable, Writer
+from premortem.send.head import Form, Unwritable, Writer
 from premortem.send.origin import Address
 
 WAITING_MAX = 100_000
@@ -63,6 +63,13 @@ class Transport(ABC):
         Raises Unwritable for what is no HTTP, TargetError for another origin than the target's.
         """
         return self._writer.write(request, credentials)
+
+    def form(self, like: Request) -> Form:
+        """What makes such bytes of requests that differ from LIKE in path, query and body alone.
+
+        Raises Unwritable and TargetError where `prepare` would for all of them.
+        """
+        return Form(self._writer, like)
 
     @abstractmethod
     def begin(

@@ -46,6 +46,8 @@ class Batch:
         self._bodies = BlockWriter(connection, cipher, first=first + BODIES)
         self._heads_used = self._bodies_used = False
         self._next_piece = next_number(connection, pieces.c.id)
+        self._new_pieces: dict[bytes, int] = {}
+        """Digest -> number of those that no query finds before `finish` wrote them."""
         self._rows: dict[Table, list[dict[str, Any]]] = {pieces: []}
 
     def record(self, value: bytes) -> Span:
@@ -66,12 +68,12 @@ class Batch:
             lambda part: select(pieces.c.digest, pieces.c.id).where(pieces.c.digest.in_(part)),
             set(digests),
         )
-        numbers: dict[bytes, int] = dict(known)
+        numbers: dict[bytes, int] = dict(known) | self._new_pieces
         for digest, value in zip(digests, values, strict=True):
             if digest in numbers:
                 continue
             self._bodies_used = True
-            numbers[digest] = self._next_piece
+            numbers[digest] = self._new_pieces[digest] = self._next_piece
             block, start, length = self._bodies.append(value)
             row = {
                 "id": self._next_piece,

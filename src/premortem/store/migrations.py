@@ -272,5 +272,20 @@ def _first_runs(metadata: MetaData) -> None:
     )
 
 
-STEPS: tuple[Step, ...] = (_first_tables, to_facets, to_path_pages, to_queue)
+def _to_coverage(connection: Connection, _cipher: Cipher | None) -> None:
+    metadata = MetaData()
+    Table(
+        "coverage",
+        metadata,
+        _key("seq"),
+        _text("run_id"),
+        _text("profile"),
+        _double("at"),
+        _binary("payload"),
+        Index("coverage_of_run", "run_id"),
+    )
+    metadata.create_all(connection)
+
+
+STEPS: tuple[Step, ...] = (_first_tables, to_facets, to_path_pages, to_queue, _to_coverage)
 """Step n leads from version n - 1 to n."""

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from msgspec.structs import replace
-from sqlalchemy import Column, Connection, Table, delete, func, insert, select
+from sqlalchemy import Column, Connection, Table, delete, func, insert, select, update
 
-from premortem.domain.run import Finding, Ignored, RunSummary
+from premortem.domain.run import HISTORY_MAX, Finding, Ignored, RunSummary, Turn
 from premortem.domain.scenario import Scenario, ScenarioVerdict
 from premortem.domain.traffic import Profile
 from premortem.errors import InputError, NothingLearned
@@ -81,9 +81,11 @@ class Records:
         return self.run(LATEST).id if run_id == LATEST else run_id
 
     def save_findings(self, given: Iterable[Finding]) -> None:
-        """Keep what runs found; a finding known from before keeps its `first_seen_at`."""
+        """Keep what runs found; a finding known from before keeps its `first_seen_at` and its
+        history; one that was fixed came back."""
         with self._database.writing() as connection:
             for finding in given:
+                finding = self._with_history(connection, finding)
                 earlier = connection.execute(
                     select(func.min(findings.c.first_seen_at)).where(
                         findings.c.id == finding.id, findings.c.first_seen_at > 0
@@ -103,6 +105,26 @@ class Records:
                 connection.execute(delete(findings).where(same))
                 row["seq"] = next_number(connection, findings.c.seq)
                 connection.execute(insert(findings).values(row))
+
+    def _with_history(self, connection: Connection, finding: Finding) -> Finding:
+        newest = select(findings).where(findings.c.id == finding.id)
+        row = connection.execute(newest.order_by(findings.c.seq.desc()).limit(1)).first()
+        history = self._finding(row).history if row is not None else ()
+        if history and history[-1].state == "fixed":
+            turn = Turn(state="back", at=finding.first_seen_at, run_id=finding.run_id)
+            history = (*history, turn)
+        return replace(finding, history=history[-HISTORY_MAX:])
+
+    def turn_finding(self, finding_id: str, turn: Turn) -> None:
+        """Keep TURN as the latest of the newest word on the finding. Raises InputError."""
+        row = self._one(findings, findings.c.id, finding_id, what="finding", missing=None)
+        finding = self._finding(row)
+        turned = replace(finding, history=(*finding.history, turn)[-HISTORY_MAX:])
+        payload = self._cipher.seal_value(turned, place=_finding_place(turned))
+        with self._database.writing() as connection:
+            connection.execute(
+                update(findings).where(findings.c.seq == row.seq).values(payload=payload)
+            )
 
     def findings(self, run_id: str | None) -> list[Finding]:
         """Those of one run in the order they were saved, or the newest of each, newest first."""

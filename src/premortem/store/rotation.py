@@ -22,6 +22,7 @@ from premortem.config import StoreConfig
 from premortem.errors import StoreError
 from premortem.store.blocks import place_of
 from premortem.store.cipher import Cipher
+from premortem.store.coverage import place_of_coverage
 from premortem.store.database import Database
 from premortem.store.facets import clear_state, set_state, state_of
 from premortem.store.keys import (
@@ -47,6 +48,7 @@ from premortem.store.tables import (
     blocks,
     controllers,
     counts,
+    coverage,
     dead_jobs,
     facets,
     findings,
@@ -80,6 +82,7 @@ SEALED: Mapping[Table, Place] = {
     job_payloads: lambda row: place_of_job(row.id),
     dead_jobs: lambda row: place_of_reason(row.id),
     counts: lambda row: place_of_counts(row.id),
+    coverage: lambda row: place_of_coverage(row.run_id, row.profile),
 }
 """Every table with a payload, and what binds one to its place."""
 

@@ -12,7 +12,16 @@ from typing import Self
 from sqlalchemy import Connection, func, select
 
 from premortem.config import StoreConfig
-from premortem.domain.run import Case, Finding, Ignored, Rejection, Result, RunSummary, Sequence
+from premortem.domain.run import (
+    Case,
+    Finding,
+    Ignored,
+    Rejection,
+    Result,
+    RunSummary,
+    Sequence,
+    Turn,
+)
 from premortem.domain.scenario import Scenario, ScenarioVerdict
 from premortem.domain.traffic import Exchange, Profile
 from premortem.errors import InputError, StoreError
@@ -21,6 +30,7 @@ from premortem.store.batch import BODY
 from premortem.store.blocks import BlockReader
 from premortem.store.cases import Cases
 from premortem.store.cipher import Cipher
+from premortem.store.coverage import Coverages
 from premortem.store.database import Database
 from premortem.store.exchanges import Adding, Traffic, id_of, numbers_of
 from premortem.store.integrity import check
@@ -140,6 +150,7 @@ class Store:
         self._cases = Cases(database, self._cipher, reader, clock)
         self._results = Results(database, self._cipher, reader)
         self._records = Records(database, self._cipher)
+        self._coverage = Coverages(database, self._cipher)
         self._queue = Queue(database, self._cipher, self._results)
         self._purging = Purging(database, self._cipher, reader, self._traffic)
 
@@ -330,11 +341,21 @@ class Store:
         """Runs in progress: their slices, jobs and counts."""
         return self._queue
 
+    @property
+    def coverage(self) -> Coverages:
+        """What runs covered."""
+        return self._coverage
+
     # Findings
 
     def save_findings(self, findings: Iterable[Finding]) -> None:
-        """Keep what runs found; a finding known from before keeps its `first_seen_at`."""
+        """Keep what runs found; a finding known from before keeps its `first_seen_at` and its
+        history; one that was fixed came back."""
         self._records.save_findings(findings)
+
+    def turn_finding(self, finding_id: str, turn: Turn) -> None:
+        """Keep that a finding's state changed. Raises InputError."""
+        self._records.turn_finding(finding_id, turn)
 
     def findings(self, run_id: str | None = None) -> list[Finding]:
         """Those of one run (or `latest`) as saved; without a run the newest word on each."""

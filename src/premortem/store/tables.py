@@ -318,3 +318,14 @@ job_payloads = Table(
 dead_jobs = Table("dead_jobs", metadata, _key("id"), Column("payload", LargeBinary, nullable=False))
 
 counts = Table("counts", metadata, _key("id"), Column("payload", LargeBinary, nullable=False))
+
+coverage = Table(
+    "coverage",
+    metadata,
+    _key("seq"),
+    Column("run_id", Text, nullable=False),
+    Column("profile", Text, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    Index("coverage_of_run", "run_id"),
+)

@@ -30,6 +30,7 @@ from premortem.domain.run import Finding, Plan, RunSummary
 
 BAR_CELLS = 40
 OPERATIONS_SHOWN_MAX = 40
+TURNS_SHOWN_MAX = 6
 _CLASS_STYLE = {"2xx": "green", "3xx": "blue", "4xx": "yellow", "5xx": "red", "none": "magenta"}
 
 
@@ -58,16 +59,35 @@ def findings_table(
             cell(finding.check, "dim"),
             count(finding.count),
             f"{finding.reproduced}/{finding.reproduction_tries}",
-            below=[cell(finding.title + (" (known)" if known else ""))],
+            below=[cell(finding.title + _remarks(finding, known=known))],
         )
     counts = Counter(finding.severity for finding in findings)
     summed = ", ".join(f"{counts[s]} {s}" for s in SEVERITIES if counts[s])
+    kinds = Counter[str](finding.kind for finding in findings)
+    told = (f"{kinds[kind]} {word}" for kind, word in _KINDS.items() if kinds[kind])
+    summed = ", of them ".join(part for part in (summed, " and ".join(told)) if part)
     plural = "s" if len(findings) > 1 else ""
     shared = sum(1 for operations in alike(findings).values() if operations > 1)
     line = f"{len(findings)} finding{plural}: {summed}"
     if shared:
         line += f"; {shared} signature{'s' if shared > 1 else ''} in more than one operation"
     return stack(made, Text(line, style="bold"), note)
+
+
+def _remarks(finding: Finding, *, known: bool) -> str:
+    """What else a line says of FINDING, in brackets."""
+    said = [_KINDS[finding.kind]] if finding.kind in _KINDS else []
+    if finding.operations:
+        said.append(f"and in {len(finding.operations)} more operations")
+    if finding.state != "open":
+        said.append(_STATES[finding.state])
+    if known:
+        said.append("known")
+    return f" ({', '.join(said)})" if said else ""
+
+
+_KINDS = {"drift": "contract drift", "flaky": "flaky"}
+_STATES = {"fixed": "fixed", "back": "came back"}
 
 
 def finding_view(finding: Finding, *, alike_in: int = 0) -> RenderableType:
@@ -91,8 +111,14 @@ def finding_view(finding: Finding, *, alike_in: int = 0) -> RenderableType:
         head,
         block(finding.title, "bold"),
         Text(facts, style="dim"),
+        block(f"{_KINDS.get(finding.kind, finding.kind)}: {finding.kind_reason}", "dim")
+        if finding.kind_reason
+        else None,
+        Text(_story(finding), style="dim") if finding.first_seen_at else None,
         block(finding.verdict.evidence),
         block(WHY.get(finding.check, ""), "dim") if finding.check in WHY else None,
+        heading(f"also in {len(finding.operations)} operations") if finding.operations else None,
+        indented(block("\n".join(finding.operations))) if finding.operations else None,
         heading(f"before it, {len(before)} requests") if before else None,
         indented(block("\n".join(_line(case) for case in before[-20:]))) if before else None,
         heading("request" + (f" as {_role(finding)}" if _role(finding) else "")),
@@ -103,6 +129,14 @@ def finding_view(finding: Finding, *, alike_in: int = 0) -> RenderableType:
         Unbroken(finding.curl) if finding.curl else None,
         Text(f"\nagain, with what comes before it: premortem replay {finding.id}", style="dim"),
     )
+
+
+def _story(finding: Finding) -> str:
+    told = f"first seen {moment(finding.first_seen_at)}"
+    for turn in finding.history[-TURNS_SHOWN_MAX:]:
+        told += f", {_STATES[turn.state]} {moment(turn.at)}"
+    shorter = f"; made shorter from {finding.found_with} requests" if finding.found_with > 1 else ""
+    return told + shorter
 
 
 def _role(finding: Finding) -> str:
