@@ -33,7 +33,9 @@ def test_a_command_speaks_json_alone(project, command):
     assert isinstance(ran.json, dict | list)
     if "show" in command:
         assert ran.json["planned"] == 100
-        assert 35 <= ran.json["dynamic"] <= 40  # of so few some do not fit with what they need first
+        assert (
+            35 <= ran.json["dynamic"] <= 40
+        )  # of so few some do not fit with what they need first
 
 
 def test_one_exchange_and_one_case_speak_json(project):

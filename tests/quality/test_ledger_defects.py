@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from premortem import pipeline
+from premortem.domain.goals import Goals
 from premortem.domain.run import Finding, Plan
 from tests.pipeline.conftest import Project, project  # noqa: F401 - a fixture
 from tests.shared import ROOT
@@ -24,8 +25,14 @@ def classes() -> dict[str, str]:
     return dict(ROW.findall((ROOT / "examples" / "ledger" / "DEFECTS.md").read_text()))
 
 
-def run(project: Project, requests: int) -> tuple[Finding, ...]:  # noqa: F811
-    plan = Plan(rate_per_second=RATE, duration_s=120.0, requests_max=requests, seed=1)
+def run(project: Project, requests: int, goals: Goals) -> tuple[Finding, ...]:  # noqa: F811
+    plan = Plan(
+        rate_per_second=RATE,
+        duration_s=240.0,
+        requests_max=requests,
+        seed=1,
+        goals=goals,
+    )
     with project.opened() as store:
         prepared = pipeline.prepare(plan, config=project.config, store=store)
         events = list(
@@ -59,10 +66,11 @@ def attributed(project: Project, findings: tuple[Finding, ...]) -> dict[str, lis
     return by_defect
 
 
-@pytest.mark.parametrize("requests", [2_000, 6_000])
-def test_how_many_defects_are_found_and_attributed(project, requests):  # noqa: F811
+@pytest.mark.parametrize("coverage", [False, True], ids=["plain", "goals"])
+@pytest.mark.parametrize("requests", [2_000, 5_000])
+def test_how_many_defects_are_found_and_attributed(project, requests, coverage):  # noqa: F811
     project.switch(*classes())
-    findings = run(project, requests)
+    findings = run(project, requests, Goals(coverage=coverage))
     by_defect = attributed(project, findings)
     explained = {finding.id for found in by_defect.values() for finding in found}
     found = sorted(defect for defect in by_defect if defect and defect != TOGETHER)

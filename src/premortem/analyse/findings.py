@@ -92,7 +92,8 @@ class _Group:
         rank = SEVERITIES.index(example.verdict.severity)
         self.severity = min(self.severity, rank)
         # The count breaks ties in the order of sending, so that examples are never compared.
-        ranked = ((rank, *cost), self.count, example)
+        # Before all else: one that brings its own state shows again from a fresh one.
+        ranked = ((cost[0], rank, *cost[1:]), self.count, example)
         self.best = sorted([*self.best, ranked])[:EXAMPLES_MAX]
         breaks = example.result.case.intent.breaks
         if breaks in self.by_breaks or len(self.by_breaks) < OTHERS_MAX:
@@ -138,6 +139,7 @@ def _cost(result: Result) -> tuple[int, ...]:
     size = len(request.path) + len(request.body) + sum(len(k) + len(v) for k, v in request.query)
     # What a list shows was made by somebody: an example that made it itself shows it again.
     return (
+        int(case.intent.live),
         int(not _makes_its_own(result)),
         len({b.step for b in case.bindings}),
         int(case.setup),
@@ -155,7 +157,11 @@ def _candidate(
 ) -> Candidate:
     examples = [(e, _slices(e.result, sequences)) for _, _, e in found.best]
     examples.sort(
-        key=lambda pair: (SEVERITIES.index(pair[0].verdict.severity), len(pair[1][0].cases))
+        key=lambda pair: (
+            pair[0].result.case.intent.live,
+            SEVERITIES.index(pair[0].verdict.severity),
+            len(pair[1][0].cases),
+        )
     )
     operation_id, check, signature = key
     # What the simplest reads may have been made by others: then one that makes its own follows.

@@ -64,6 +64,9 @@ class Intent(Struct, frozen=True, kw_only=True, gc=False):
     expects: Expects = "answer"
     against: int = -1
     """Index in the sequence of the case that the expectation refers to; -1: none."""
+    live: bool = False
+    """It names things that other sequences of the run made: from a fresh state it means something
+    else."""
     certain: bool = False
     """The constraint is declared by the specification, not only learned from traffic."""
     if_passed: int = -1

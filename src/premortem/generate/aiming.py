@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from premortem.domain.coverage import Gap
 from premortem.domain.goals import Goals
-from premortem.domain.run import SAFE_METHODS, Case, Intent, Origin, Sent, Sequence
+from premortem.domain.run import SAFE_METHODS, Case, Intent, Origin, Sent, Sequence, Verdict
 from premortem.domain.traffic import Exchange, OperationProfile, Profile
 from premortem.domain.value_class import cells_of
 from premortem.generate.breadth import Breadth, may_be_alone
@@ -50,6 +50,8 @@ BARE = "by itself"
 """The road of requests without setup."""
 BREADTH_SHARE = 0.6
 """Of a slice, at most, for operations that were never let through."""
+FAIR_SHARE = 0.35
+"""Of all turns, for what had fewest, whatever came of it: checks object to much that is no news."""
 LIVE_SHARE = 0.5
 """Of what is altered, on things that are there instead of behind a setup."""
 LIVE_PATH = "live path"
@@ -124,12 +126,12 @@ class Aiming:
         self._slices = 0
         self._tags: dict[str, Tag] = {}
 
-    # Learning.
-
-    def learn(self, case: Case, sent: Sent, *, at: float = 0.0) -> News:
-        """What came of CASE; of those that were not made here (replay, setup) only the target is
-        learned. AT: seconds since the epoch."""
-        news = self._novelty.look(case, sent)
+    def learn(
+        self, case: Case, sent: Sent, *, verdicts: Many[Verdict] = (), at: float = 0.0
+    ) -> News:
+        """What came of CASE, and what checks said of it; of those that were not made here (replay,
+        setup) only the target is learned. AT: seconds since the epoch."""
+        news = self._novelty.look(case, sent, verdicts)
         operation = self._profiles.get(case.operation_id)
         response = sent.response
         if operation is None:
@@ -161,8 +163,6 @@ class Aiming:
         )
         self._novelty.look(case, Sent(request=request, response=exchange.response))
 
-    # Making.
-
     def slice(self, requests: int, *, finals_max: int, late: bool = False) -> list[Sequence]:
         """Sequences of at most REQUESTS cases, FINALS_MAX of them no setup. LATE: little is left
         to be sent, so what does lasting harm may be tried."""
@@ -179,9 +179,10 @@ class Aiming:
             open_ = open_ or {name: self._cost(name) for name in self._usable}
             if not open_:
                 break
-            name = self.targeting.operation(open_, self._novelty.statuses, rng)
+            fair = bool(rng.random() < FAIR_SHARE)
+            name = self.targeting.operation(open_, self._novelty.statuses, rng, fair=fair)
             count = min(FINALS_AT_ONCE, finals_max - made)
-            cases, sequences = self._batch(name, count, rng)
+            cases, sequences = self._batch(name, count, rng, fair=fair)
             spent_before = spent
             before = _length(self._grouped(name, finals.get(name, [])))
             fitting = self._fitting(name, finals.get(name, []), cases, requests - spent + before)
@@ -217,15 +218,16 @@ class Aiming:
         narrowed = list(self._composer.narrowed([tag.case]))
         if not narrowed or not self._composer.accepts(narrowed[0]):
             return []
-        self._remember(replace(tag, case=narrowed[0]))
-        self._needs_none(narrowed[0])
-        return [Sequence(cases=(narrowed[0],))]
+        case = self._needs_none(narrowed[0])
+        self._remember(replace(tag, case=case))
+        return [Sequence(cases=(case,))]
 
     def _needs_none(self, case: Case) -> Case:
         self._alone[case.id] = None
         if len(self._alone) > TAGS_MAX:
             del self._alone[next(iter(self._alone))]
-        return case
+        live = "{" in case.operation_id
+        return replace(case, intent=replace(case.intent, live=live)) if live else case
 
     def _cost(self, name: str) -> float:
         """Requests that a case of the operation takes, its share of the setup included."""
@@ -239,11 +241,11 @@ class Aiming:
         return [*before, *cases[:count]]
 
     def _batch(
-        self, name: str, count: int, rng: np.random.Generator
+        self, name: str, count: int, rng: np.random.Generator, *, fair: bool
     ) -> tuple[list[Case], list[Sequence]]:
         """(cases, whole sequences): COUNT for the operation NAME in all, by roads worth it."""
         roads = self._roads(name)
-        chosen = self.targeting.roads(name, roads, count, rng)
+        chosen = self.targeting.roads(name, roads, count, rng, fair=fair)
         cases: list[Case] = []
         whole: list[Sequence] = []
         for road in dict.fromkeys(chosen):
@@ -295,8 +297,7 @@ class Aiming:
         maker = self._composer.sources.get(road)
         if road == BARE:
             for tag in self._by_itself(name, count, rng):
-                self._needs_none(tag.case)
-                yield tag
+                yield replace(tag, case=self._needs_none(tag.case))
         elif road == "stack":
             yield from self._stacked(name, count, rng)
         elif road in (SPLICE, "reach"):
@@ -370,7 +371,7 @@ class Aiming:
             if case.request != base.request:
                 made = _together(case, base, told)
                 if base.id in self._alone or name not in self._started:
-                    self._needs_none(made)
+                    made = self._needs_none(made)
                 yield Tag(case=made, road="stack", aims=tuple(done))
 
     def _altered(
@@ -426,7 +427,7 @@ class Aiming:
             if made is not None and made is not base:
                 live = made.origin.operator == LIVE_PATH and not made.bindings
                 if live or base.id in self._alone or name not in self._started:
-                    self._needs_none(made)
+                    made = self._needs_none(made)
                 yield Tag(case=made, road=road, aims=aims)
 
     # Composing.

@@ -9,14 +9,15 @@ service that repeats parts of the request in its answers does not look inexhaust
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from functools import lru_cache
+from itertools import chain
 
 import msgspec
 from msgspec import Struct
 
 from premortem.domain.bodies import leaves, read_body
-from premortem.domain.run import Case, Sent
+from premortem.domain.run import Case, Sent, Verdict
 from premortem.domain.traffic import Request, Response
 
 KEYS_MAX = 200_000
@@ -43,6 +44,8 @@ class Worth(Struct, frozen=True, kw_only=True):
     """The operation was let through (2xx) for the first time."""
     message: float = 1.0
     """Why it refuses; a refusal of what a request looks like is worth a fifth of it."""
+    verdict: float = 3.0
+    """A check objects to something that it did not object to before."""
     shape: float = 1.5
     """Members in its answer that were not together before."""
 
@@ -68,8 +71,9 @@ class Novelty:
         """Operations that were let through (2xx or 3xx)."""
         self.statuses: dict[str, set[int]] = {}
 
-    def look(self, case: Case, sent: Sent) -> News:
-        """What is new about what came of CASE; it is seen from now on."""
+    def look(self, case: Case, sent: Sent, verdicts: Iterable[Verdict] = ()) -> News:
+        """What is new about what came of CASE, and what checks said of that; it is seen from now
+        on."""
         response = sent.response
         if response is None and sent.fault is not None and not sent.fault.sent:
             return News()
@@ -77,7 +81,9 @@ class Novelty:
         failed = status >= 500 or response is None
         kinds: list[str] = []
         worth = 0.0
-        for kind, key, value in self._keys(case, sent, response, status):
+        said = [("verdict", (case.operation_id, v.check, v.signature)) for v in verdicts]
+        told = ((kind, key, self._worth.verdict) for kind, key in said)
+        for kind, key, value in chain(self._keys(case, sent, response, status), told):
             if key in self._seen or len(self._seen) >= KEYS_MAX:
                 continue
             self._seen.add(key)

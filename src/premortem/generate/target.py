@@ -53,13 +53,17 @@ Columns = np.ndarray[tuple[int], np.dtype[np.float64]]
 class Arm(Struct, kw_only=True):
     """What is known of one choice."""
 
+    cases: int = 0
+    """All there were."""
     tried: float = 0.0
+    """Of them those that still count."""
     worth: float = 0.0
     barren: int = 0
     """Cases in a row that were no news."""
 
     def learn(self, worth: float) -> None:
         """One more case, and what its news were worth."""
+        self.cases += 1
         self.tried = self.tried * KEPT_SHARE + 1
         self.worth = self.worth * KEPT_SHARE + worth
         self.barren = 0 if worth > 0 else self.barren + 1
@@ -137,9 +141,14 @@ class Targeting:
         costs: Mapping[str, float],
         statuses: Mapping[str, Collection[int]],
         rng: np.random.Generator,
+        *,
+        fair: bool = False,
     ) -> str:
         """The operation that deserves the next cases. COSTS: id -> requests that a case of it
-        takes; those not in it are out of the question. STATUSES: id -> what it answered so far."""
+        takes; those not in it are out of the question. STATUSES: id -> what it answered so far.
+        FAIR: the one that had fewest cases, whatever came of them."""
+        if fair:
+            return min(costs, key=lambda n: (self._arms[n].cases / self._energies[n], n))
         best, chosen = -1.0, ""
         tired = self.goals.give_up_after**2
         average = self._hoped()
@@ -165,10 +174,26 @@ class Targeting:
         return any(wanted not in seen for wanted in self.goals.statuses)
 
     def roads(
-        self, operation_id: str, weights: Mapping[str, float], count: int, rng: np.random.Generator
+        self,
+        operation_id: str,
+        weights: Mapping[str, float],
+        count: int,
+        rng: np.random.Generator,
+        *,
+        fair: bool = False,
     ) -> list[str]:
-        """COUNT times a road for cases of OPERATION_ID; WEIGHTS: road -> how much it is wanted."""
+        """COUNT times a road for cases of OPERATION_ID; WEIGHTS: road -> how much it is wanted.
+        FAIR: those that were taken least for their weight."""
         chosen: list[str] = []
+        if fair:
+            given = {
+                road: self._own_roads.get((operation_id, road), Arm()).cases for road in weights
+            }
+            for _ in range(count):
+                road = min(weights, key=lambda r: ((given[r] + 1) / weights[r], r))
+                given[road] += 1
+                chosen.append(road)
+            return chosen
         for _ in range(count):
             best, name = -1.0, ""
             for road, weight in weights.items():

@@ -13,7 +13,7 @@ from premortem.checks.message import message_of
 from premortem.checks.signature import normalise, without_values
 from premortem.config import Config
 from premortem.domain.invariant import parse_invariant
-from premortem.domain.run import SAFE_METHODS, Case, Plan, Rejection, Result, Sent, Sequence
+from premortem.domain.run import SAFE_METHODS, Case, Plan, Rejection, Result, Sequence
 from premortem.domain.traffic import Exchange, OperationProfile, Profile, Request, Response
 from premortem.errors import InputError
 from premortem.generate import Aiming, Novelty, composed
@@ -98,7 +98,7 @@ class Targeted:
         self._clock = clock
         self._patience_s = plan.timeout_s + SILENT_S_MAX
         self._heard_at = clock()
-        self._waiting: list[tuple[tuple[int, int, int], Case, Sent]] = []
+        self._waiting: list[tuple[tuple[int, int, int], Case, Result]] = []
         self._places: dict[tuple[str, int], deque[tuple[int, int, Case]]] = {}
         self._pending: dict[int, int] = {}
         """Slice -> its cases that nothing is known of yet."""
@@ -145,7 +145,7 @@ class Targeted:
                 if not places:
                     del self._places[key]
                 self._pending[number] -= 1
-                self._waiting.append(((number, index, result.position), case, result.sent))
+                self._waiting.append(((number, index, result.position), case, result))
             del self._waiting[:-WAITING_MAX]
 
     def waits(self) -> bool:
@@ -160,8 +160,8 @@ class Targeted:
             known = [told for told in self._waiting if told[0][0] < before]
             self._waiting = [told for told in self._waiting if told[0][0] >= before]
         # In the order in which they were made: the same answers teach the same.
-        for _, case, sent in sorted(known, key=itemgetter(0)):
-            self._aiming.learn(case, sent)
+        for _, case, result in sorted(known, key=itemgetter(0)):
+            self._aiming.learn(case, result.sent, verdicts=result.verdicts)
 
 
 def _asked(
