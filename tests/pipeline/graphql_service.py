@@ -57,8 +57,8 @@ class Shop:
         self,
         _: Any,
         _info: Any,
-        itemIds: list[str],
-        note: str | None = None,  # noqa: N803
+        itemIds: list[str],  # noqa: N803
+        note: str | None = None,
     ) -> Any:
         found = [self.items[i] for i in itemIds if i in self.items]
         made = {"id": f"order-{len(self.orders) + 1}", "items": found, "note": note}
