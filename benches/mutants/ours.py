@@ -13,6 +13,7 @@ from pathlib import Path
 from benches.mutants.program import PROGRAM, mutated
 from premortem import pipeline
 from premortem.config import Config, load
+from premortem.domain.goals import Goals
 from premortem.domain.run import Finding, Plan
 from premortem.store import Store, open_store
 from tests.services import PASSWORDS
@@ -69,6 +70,7 @@ def findings(project: Project, plan: Plan) -> tuple[Finding, ...]:
 WAYS: Mapping[str, Mapping[str, object]] = {
     "ours": {},
     "ours without mutation": {"sources": {"sample": 55, "schema": 45}},
+    "ours with goals": {"goals": Goals(coverage=True)},
 }
 """Keys of the plan by which a run differs from the whole."""
 
