@@ -132,7 +132,9 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--ours", action="store_true", help="leave the peer out")
     parser.add_argument("--peer", action="store_true", help="the peer alone")
-    parser.add_argument("--ablation", action="store_true", help="ours without mutation, and with goals, too")
+    parser.add_argument(
+        "--ablation", action="store_true", help="ours without mutation, and with goals, too"
+    )
     parser.add_argument("--anew", action="store_true", help="forget earlier results")
     return parser.parse_args()
 
