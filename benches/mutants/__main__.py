@@ -8,7 +8,7 @@ could tell from the correct ledger stay in: both sides are measured against the 
 
     python -m benches.mutants                      both, 200 mutants (hours)
     python -m benches.mutants --mutants 20 --ours  a first look
-    python -m benches.mutants --ablation           ours without mutation, and with goals, too
+    python -m benches.mutants --ablation           ours with parts left out, and with goals
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--ours", action="store_true", help="leave the peer out")
     parser.add_argument("--peer", action="store_true", help="the peer alone")
     parser.add_argument(
-        "--ablation", action="store_true", help="ours without mutation, and with goals, too"
+        "--ablation", action="store_true", help="ours with parts of it left out, and with goals"
     )
     parser.add_argument("--anew", action="store_true", help="forget earlier results")
     return parser.parse_args()

@@ -70,6 +70,7 @@ def findings(project: Project, plan: Plan) -> tuple[Finding, ...]:
 WAYS: Mapping[str, Mapping[str, object]] = {
     "ours": {},
     "ours without mutation": {"sources": {"sample": 55, "schema": 45}},
+    "ours without sequences": {"sequences": False},
     "ours with goals": {"goals": Goals(coverage=True)},
 }
 """Keys of the plan by which a run differs from the whole."""

@@ -39,6 +39,10 @@ def finals(sequences):
     return [case for s in sequences for case in s.cases if not case.setup]
 
 
+def operators(sequences):
+    return {case.origin.operator for case in finals(sequences)} - {""}
+
+
 def test_as_many_cases_come_as_were_asked_for_and_setup_is_not_counted():
     sequences = composed(300)
     assert len(finals(sequences)) == 300
@@ -55,6 +59,13 @@ def test_the_sources_share_as_they_were_weighed():
 def test_the_same_seed_gives_the_same_cases_and_another_one_others():
     assert composed(seed=4) == composed(seed=4)
     assert composed(seed=4) != composed(seed=5)
+
+
+def test_without_sequences_no_case_is_of_another_order():
+    assert any(o.startswith(ORDERS) for o in operators(composed(300)))
+    alone = operators(composed(300, orders=False))
+    assert alone
+    assert not any(operator.startswith(ORDERS) for operator in alone)
 
 
 def test_cases_are_distinct():

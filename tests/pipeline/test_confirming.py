@@ -7,15 +7,16 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from msgspec import Struct
+from msgspec.structs import replace
 
-from premortem.analyse import as_declared, group
+from premortem.analyse import Candidate, as_declared, group
 from premortem.capture import Redactor
 from premortem.checks import Checker
 from premortem.config import Config
 from premortem.domain.log_error import Frame, LogError, LogLine
-from premortem.domain.run import Finding, Sent, Sequence
+from premortem.domain.run import Fault, Finding, Sent, Sequence
 from premortem.domain.traffic import Response
-from premortem.errors import TargetError
+from premortem.errors import TargetDown, TargetError
 from premortem.pipeline.confirming import (
     DOUBTFUL_TRIES,
     MINIMISE_REQUESTS_MAX,
@@ -26,19 +27,28 @@ from premortem.pipeline.confirming import (
 from tests.analyse.samples import MAKE, PAY, READ, case, profile, result, summary
 
 Answer = Callable[[Sequence], int]
+"""The status of the last case; 0: the connection is dropped."""
+
+
+DROPPED = Fault(kind="reset", detail="the connection closed before any answer", sent=True)
 
 
 class Service:
     """Answers the last case of a sequence with the status that ANSWER gives."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Answer, *, gone: bool = False) -> None:
         self.answer = answer
+        self.gone = gone
         self.requests = 0
         self.resets = 0
         self.errors: list[LogError] = []
 
     def fresh(self) -> None:
         self.resets += 1
+
+    def wait_ready(self, *, timeout_s: float) -> None:
+        if self.gone:
+            raise TargetDown(target="http://127.0.0.1:1", detail="refused")
 
     def send_sequence(self, sequence: Sequence) -> tuple[Sent, ...]:
         self.requests += len(sequence.cases)
@@ -49,6 +59,8 @@ class Service:
             self.errors.append(LogError(exception="KeyError", frame=frame))
         return tuple(
             Sent(request=one.request, response=Response(status=status))
+            if status
+            else Sent(request=one.request, fault=DROPPED)
             for one, status in zip(sequence.cases, statuses, strict=True)
         )
 
@@ -70,7 +82,15 @@ class Confirming(Struct, frozen=True, kw_only=True):
     service: Service
 
 
-def suspected(*sequences: Sequence):
+def dropped(given: Sequence) -> list[Candidate]:
+    """Candidates: the last case of GIVEN got no answer."""
+    bare = result(given, len(given.cases) - 1, 500, b"")
+    sent = Sent(request=bare.case.request, fault=DROPPED)
+    found = Checker(profile()).check(bare.case, sent)
+    return group([replace(bare, sent=sent, verdicts=found)], sequences=[given])
+
+
+def suspected(*sequences: Sequence) -> list[Candidate]:
     """Candidates: the last case of each of SEQUENCES failed with 500."""
     checker = Checker(profile())
     results = []
@@ -82,9 +102,14 @@ def suspected(*sequences: Sequence):
 
 
 def confirming(
-    *sequences: Sequence, answer: Answer, log: bool = False, stop: bool = False
+    *sequences: Sequence,
+    answer: Answer,
+    log: bool = False,
+    stop: bool = False,
+    gone: bool = False,
+    candidates: list[Candidate] | None = None,
 ) -> Confirming:
-    service, saved = Service(answer), []
+    service, saved = Service(answer, gone=gone), []
     clock = itertools.count().__next__
     bench = Bench(
         service,
@@ -103,7 +128,8 @@ def confirming(
         redactor=Redactor(b"0" * 32),
         save=saved.append,
     )
-    *_, last = confirmer.confirm(suspected(*sequences), stop=lambda: stop)
+    found = suspected(*sequences) if candidates is None else candidates
+    *_, last = confirmer.confirm(found, stop=lambda: stop)
     assert isinstance(last, Confirmed)
     return Confirming(confirmed=last, saved=saved, service=service)
 
@@ -157,6 +183,20 @@ def test_a_target_that_breaks_down_ends_it_with_a_word():
     done = confirming(ONE, TWO, answer=answer)
     assert done.confirmed.trouble == "the reset failed"
     assert len(done.confirmed.unconfirmed) == 2
+
+
+def test_a_dropped_connection_is_confirmed_by_a_target_that_answers_others():
+    done = confirming(answer=failing(0), candidates=dropped(ONE))
+    (finding,) = done.confirmed.findings
+    assert finding.verdict.check == "no_answer"
+
+
+def test_a_target_that_is_gone_confirms_nothing():
+    done = confirming(answer=failing(0), gone=True, candidates=dropped(ONE))
+    assert not done.confirmed.findings
+    assert len(done.confirmed.unconfirmed) == 1
+    assert "127.0.0.1:1" in done.confirmed.trouble
+    assert done.service.requests == 0
 
 
 def test_errors_with_one_frame_are_one_finding_that_lists_its_operations():

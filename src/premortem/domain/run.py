@@ -15,7 +15,7 @@ from premortem.domain.limit import Knee
 from premortem.domain.load import Hold, Load, Scale, StopRule
 from premortem.domain.places import Place
 from premortem.domain.schedule import schedule_of
-from premortem.domain.traffic import Request, Response
+from premortem.domain.traffic import Pairs, Request, Response
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 """RFC 9110, 9.2.1."""
@@ -124,6 +124,16 @@ class Binding(Struct, frozen=True, kw_only=True, gc=False):
     """The recorded value's text: the part of the place's text that the live value replaces."""
 
 
+class TokenChange(Struct, frozen=True, kw_only=True):
+    """What is changed in the credentials that a case goes out with; never the credentials."""
+
+    claims: Pairs
+    """Claim of a JSON Web Token -> its value; `signature` breaks any token."""
+    key: str = ""
+    """`${NAME}` of the variable with the key that signs it anew; empty: the signature stays."""
+    algorithm: str = ""
+
+
 class Case(Struct, frozen=True, kw_only=True, gc=False):
     """One request we mean to send, and why it exists."""
 
@@ -143,6 +153,8 @@ class Case(Struct, frozen=True, kw_only=True, gc=False):
     together: int = 0
     """Neighbours in a sequence with the same number are sent at once, none waiting for another's
     answer; 0: one after the other."""
+    token: TokenChange | None = None
+    """Credentials that are not as the target gave them; None: they are."""
 
     @property
     def id(self) -> str:
@@ -236,6 +248,8 @@ class Plan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Only these operations; empty: all."""
     exclude_operations: tuple[str, ...] = ()
     """None of these, not even as setup or replay: what must never be called."""
+    sequences: bool = True
+    """Also sequences in an order that production did not show, or several requests at once."""
     context: Context = Context()
     """Who sends, what kind of requests, within which data ranges."""
     seed: int = 1

@@ -56,6 +56,8 @@ class Composer(Struct, kw_only=True):
     seen: set[str]
     narrower: Narrower | None = None
     safe_only: bool = False
+    orders: bool = True
+    """Whole sequences, too."""
     invariants: tuple[Invariant, ...] = ()
     witnessed: dict[str, Iterator[Sequence]] = {}
     """Operation id -> the readings of what was made for it that are still to come."""
@@ -80,7 +82,9 @@ class Composer(Struct, kw_only=True):
     def ordered(self, source: str, operation_id: str, count: int) -> list[Sequence]:
         """Up to COUNT new valid sequences of a source that makes whole ones."""
         maker = self.sources[source]
-        if count <= 0 or self.narrower is not None or not isinstance(maker, SequenceSource):
+        if count <= 0 or not self.orders or self.narrower is not None:
+            return []
+        if not isinstance(maker, SequenceSource):
             return []
         made = self.witnesses(operation_id, count)
         made += maker.sequences(operation_id, count - len(made)) if len(made) < count else []
@@ -135,6 +139,7 @@ def generate(
     operations: tuple[str, ...] = (),
     seed: int = 1,
     safe_only: bool = False,
+    orders: bool = True,
     sources: Mapping[str, CaseSource] | None = None,
     narrower: Narrower | None = None,
     credentials: Collection[str] = (),
@@ -145,7 +150,8 @@ def generate(
     """COUNT distinct cases of PROFILE's operations in the sequences that they need.
 
     WEIGHTS: source (`sample`, `schema`, `mutate`) -> share of the cases. OPERATIONS: ids to keep
-    to; empty: all. SAFE_ONLY: none whose method changes anything, setup included. SOURCES:
+    to; empty: all. SAFE_ONLY: none whose method changes anything, setup included. ORDERS: also
+    whole sequences in another order than production's. SOURCES:
     further ones by name, beside or instead of the three. Operations are spread by
     the square root of how often production used them, so that rare ones get cases too. Every
     recorded refusal (4xx) of an operation is repeated once. NARROWER: brings every generated case
@@ -164,6 +170,7 @@ def generate(
         operations=operations,
         seed=seed,
         safe_only=safe_only,
+        orders=orders,
         sources=sources,
         narrower=narrower,
         credentials=credentials,
@@ -183,6 +190,7 @@ def composed(
     operations: tuple[str, ...] = (),
     seed: int = 1,
     safe_only: bool = False,
+    orders: bool = True,
     sources: Mapping[str, CaseSource] | None = None,
     narrower: Narrower | None = None,
     credentials: Collection[str] = (),
@@ -208,6 +216,7 @@ def composed(
         seen=set(),
         narrower=narrower,
         safe_only=safe_only,
+        orders=orders,
         invariants=tuple(invariants),
     )
     chosen = [o for o in _chosen(profile, operations) if _usable(starts, o, safe_only=safe_only)]

@@ -26,7 +26,7 @@ from premortem.analyse import (
     shared_id,
 )
 from premortem.capture import Redactor
-from premortem.checks import Checker, log_error, open_checker
+from premortem.checks import Checker, log_error, no_answer, open_checker
 from premortem.config import Config
 from premortem.domain.run import Case, Finding, RunSummary, Sent, Sequence, Verdict
 from premortem.domain.traffic import Exchange, Profile
@@ -53,6 +53,8 @@ MINIMISE_TOTAL_S_MAX = 180.0
 LOG_WAIT_S = 1.0
 """A service may write of its error after it has answered."""
 LOG_POLL_S = 0.02
+READY_S_MAX = 10.0
+"""A target may need so long to come back after what took it down."""
 
 Apart = Callable[[Sequence, str], Sequence]
 """A sequence under names of its own, for targets that cannot be reset; and a salt for them."""
@@ -117,19 +119,23 @@ class Bench:
         self._tries = 0
         self._pause = threading.Event()
 
-    def send(self, sequence: Sequence) -> tuple[Sequence, tuple[Sent, ...]]:
-        """SEQUENCE sent from a fresh state, and what came. Raises TargetError."""
+    def send(self, sequence: Sequence, *, ready: bool = False) -> tuple[Sequence, tuple[Sent, ...]]:
+        """SEQUENCE sent from a fresh state, and what came; READY: only to a target that answers
+        others. Raises TargetError."""
         self._tries += 1
         if self._apart is not None:
             sequence = self._apart(sequence, f"again {self._tries}")
         self._fresh()
+        if ready:
+            self._line.wait_ready(timeout_s=READY_S_MAX)
         self.requests += len(sequence.cases)
         return sequence, self._line.send_sequence(sequence)
 
     def shows(self, sequence: Sequence, verdict: Verdict) -> Shown | None:
         """What came of SEQUENCE when its last case gives VERDICT again; None: it does not."""
         mark = self.log.mark() if self.log is not None else 0
-        tried, sent = self.send(sequence)
+        # A target that is gone answers nothing: that says nothing about this request.
+        tried, sent = self.send(sequence, ready=verdict.check == no_answer.NAME)
         if verdict.check == log_error.NAME:
             again = same(verdict, self._logged(sent[-1], mark))
         else:

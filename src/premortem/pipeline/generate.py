@@ -55,6 +55,7 @@ def produce(
     operations: Sequence[str] = (),
     seed: int = 1,
     safe_only: bool = False,
+    orders: bool = True,
     context: Context = NOTHING,
     now: float = 0.0,
     credentials: Collection[str] = (),
@@ -62,6 +63,7 @@ def produce(
 ) -> Generated:
     """COUNT validated cases from PROFILE within CONTEXT; the same seed gives the same ones.
 
+    ORDERS: also whole sequences in another order than production's.
     NOW: seconds since the epoch, for date windows that are relative to it. CREDENTIALS: redaction
     tokens that stand for roles' secrets, so that logins can be sampled. PROGRESS: told how far a
     language model has come, where one is asked. Raises ConfigError for a context that cannot be
@@ -90,6 +92,7 @@ def produce(
                 operations=tuple(operations),
                 seed=seed,
                 safe_only=safe_only,
+                orders=orders,
                 sources=made.sources,
                 narrower=narrower,
                 credentials=credentials,

@@ -199,6 +199,7 @@ class Supply:
             operations=plan.operations,
             seed=seed,
             safe_only=plan.safe_methods_only,
+            orders=plan.sequences,
             context=plan.context,
             now=self._began,
             credentials=self._tokens,

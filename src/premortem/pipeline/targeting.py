@@ -73,6 +73,7 @@ class Targeted:
             operations=plan.operations,
             seed=plan.seed,
             safe_only=plan.safe_methods_only,
+            orders=plan.sequences,
             sources=self._made.sources,
             narrower=narrower,
             credentials=credentials,

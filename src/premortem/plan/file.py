@@ -42,6 +42,8 @@ COMMENTS = {
     '"p95_ms{POST /invoices} < 400", "target.cpu < 80"]. Times count from the intended send time.',
     "operations": 'Only these operations, like ["POST /invoices"]. Empty: all.',
     "exclude_operations": "None of these: never sent, not even because another one needs it.",
+    "sequences": "Also sequences in an order that production did not show: swapped, repeated, "
+    "left out, as\nsomebody else, several at once. false: single requests behind their setup.",
     "seed": "The same seed makes the same cases.",
     "in_flight_max": "Requests under way at once; further ones wait, and their wait is measured.",
     "timeout_s": "Seconds within which an answer has to be complete.",
