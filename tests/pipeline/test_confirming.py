@@ -14,7 +14,7 @@ from premortem.capture import Redactor
 from premortem.checks import Checker
 from premortem.config import Config
 from premortem.domain.log_error import Frame, LogError, LogLine
-from premortem.domain.run import Fault, Finding, Sent, Sequence
+from premortem.domain.run import Case, Fault, Finding, Intent, Sent, Sequence
 from premortem.domain.traffic import Response
 from premortem.errors import TargetDown, TargetError
 from premortem.pipeline.confirming import (
@@ -108,6 +108,7 @@ def confirming(
     stop: bool = False,
     gone: bool = False,
     candidates: list[Candidate] | None = None,
+    elsewhere: Callable[[Case], Sequence | None] = lambda _: None,
 ) -> Confirming:
     service, saved = Service(answer, gone=gone), []
     clock = itertools.count().__next__
@@ -127,6 +128,7 @@ def confirming(
         exchanges={},
         redactor=Redactor(b"0" * 32),
         save=saved.append,
+        elsewhere=elsewhere,
     )
     found = suspected(*sequences) if candidates is None else candidates
     *_, last = confirmer.confirm(found, stop=lambda: stop)
@@ -189,6 +191,20 @@ def test_a_dropped_connection_is_confirmed_by_a_target_that_answers_others():
     done = confirming(answer=failing(0), candidates=dropped(ONE))
     (finding,) = done.confirmed.findings
     assert finding.verdict.check == "no_answer"
+
+
+def test_a_failure_on_what_was_there_in_mid_run_is_shown_on_things_made_for_it():
+    live = replace(TWO.cases[0], intent=Intent(kind="adversarial", breaks="x", live=True))
+    moved = Sequence(cases=(case(MAKE, "/invoices", setup=True), live))
+
+    def answer(sequence: Sequence) -> int:
+        return 500 if len(sequence.cases) == 2 else 404
+
+    alone = confirming(Sequence(cases=(live,)), answer=answer)
+    assert not alone.confirmed.findings
+    done = confirming(Sequence(cases=(live,)), answer=answer, elsewhere=lambda _: moved)
+    (finding,) = done.confirmed.findings
+    assert finding.sequence == moved
 
 
 def test_a_target_that_is_gone_confirms_nothing():

@@ -9,10 +9,12 @@ from premortem.generate.mutate import Mutator
 from premortem.generate.narrow import Headers, Narrower
 from premortem.generate.novelty import Novelty
 from premortem.generate.once import first_cycle, once_places
+from premortem.generate.rehome import rehomed
 from premortem.generate.replay import recipe_cases, replay, replayed
 from premortem.generate.sample import Sampler
 from premortem.generate.schema import SchemaSource
 from premortem.generate.source import AimedSource, CaseSource, SequenceSource
+from premortem.generate.starts import Starts
 
 __all__ = [
     "AimedSource",
@@ -28,12 +30,14 @@ __all__ = [
     "Sampler",
     "SchemaSource",
     "SequenceSource",
+    "Starts",
     "composed",
     "first_cycle",
     "generate",
     "isolated",
     "once_places",
     "recipe_cases",
+    "rehomed",
     "replay",
     "replayed",
     "unique_places",

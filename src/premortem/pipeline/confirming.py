@@ -220,7 +220,8 @@ class Confirmer:
     """Sends what was suspected again, gravest first.
 
     What comes again is made shorter where SHORTER, gets its kind, and is given to SAVE. EXCHANGES:
-    the recorded ones, by id. IGNORED: ids that are not reported.
+    the recorded ones, by id. IGNORED: ids that are not reported. ELSEWHERE: a case on things that
+    were there in mid-run -> a sequence that makes such things first, or None.
     """
 
     def __init__(
@@ -234,6 +235,7 @@ class Confirmer:
         save: Callable[[Finding], None],
         ignored: Collection[str] = (),
         shorter: bool = True,
+        elsewhere: Callable[[Case], Sequence | None] = lambda _case: None,
     ) -> None:
         self._bench = bench
         self._config = config
@@ -244,6 +246,7 @@ class Confirmer:
         self._save = save
         self._ignored = ignored
         self._shorter = shorter
+        self._elsewhere = elsewhere
         self._spent = 0
         """Requests that making shorter took so far."""
         self._ends_at = inf
@@ -305,7 +308,7 @@ class Confirmer:
     def _again(self, candidate: Candidate) -> _Again:
         """CANDIDATE sent again: its shortest sequence first, then all that went before it."""
         best = _Again(sequence=candidate.sequences[0])
-        for sequence in candidate.sequences:
+        for sequence in self._ways_to(candidate):
             tries = tries_for(sequence, REPRODUCTION_TRIES)
             times, tried, shown = 0, 0, None
             while tried < tries:
@@ -321,6 +324,13 @@ class Confirmer:
             if suffices(sequence, times, tried):
                 break
         return best
+
+    def _ways_to(self, candidate: Candidate) -> Iterator[Sequence]:
+        yield from candidate.sequences
+        case = candidate.sequences[0].cases[-1]
+        moved = self._elsewhere(case) if case.intent.live else None
+        if moved is not None:
+            yield moved
 
     def _shortened(self, again: _Again, stop: Callable[[], bool]) -> Iterator[_Again]:
         """AGAIN with less and less; nothing where it cannot, or should not, be less."""

@@ -23,6 +23,7 @@ from premortem.domain.live import LiveRun
 from premortem.domain.run import Finding, Plan, Result, RunSummary, Sequence, Threshold
 from premortem.domain.traffic import Profile
 from premortem.errors import TargetError
+from premortem.generate import Starts, rehomed
 from premortem.generate.llm_batch import Progress
 from premortem.observe import Reach, Watcher
 from premortem.pipeline.accounts import fresh_state
@@ -271,6 +272,7 @@ def _confirmed(
 ) -> Iterator[Reproducing | Minimising | Reported]:
     quiet = active(store.ignored(), date.today())
     candidates = group(collected.suspicious, sequences=collected.sequences.values(), ignored=quiet)
+    starts = Starts(prepared.supply.profile, prepared.supply.exchanges)
     confirmer = Confirmer(
         bench,
         config=config,
@@ -280,6 +282,7 @@ def _confirmed(
         save=lambda finding: store.save_findings([finding]),
         ignored=quiet,
         shorter=shorter,
+        elsewhere=partial(rehomed, starts=starts),
     )
     for event in confirmer.confirm(candidates, stop=stop.is_set):
         if not isinstance(event, Confirmed):
