@@ -100,7 +100,8 @@ class Service(Struct, frozen=True, kw_only=True):
 def _site(venv: str, *parts: str) -> Path:
     found = sorted((BUILD / venv / "lib").glob("python3*/site-packages"))
     base = found[-1] if found else BUILD / venv / "lib" / "python3" / "site-packages"
-    return base.joinpath(*parts)
+    # Resolved: coverage.py and V8 name files by where they really lie.
+    return base.joinpath(*parts).resolve()
 
 
 def _kinto_prepared(folder: Path, *, port: int) -> Mapping[str, str]:  # noqa: ARG001

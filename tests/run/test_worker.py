@@ -12,7 +12,7 @@ import pytest
 from premortem.domain.jobs import ResultBatch
 from premortem.domain.run import Before, Case, Sent, Sequence, Verdict
 from premortem.domain.traffic import Response
-from premortem.run.messages import Ask, Drain, Hello, Pace, Refused, Rested, Stop
+from premortem.run.messages import Ask, Drain, Hello, Left, Pace, Refused, Rested, Stop
 from premortem.run.resting import ACCEPTED_REST_S, SILENT_MAX
 from premortem.run.worker import UNACKNOWLEDGED_MAX
 from tests.run.controlling import Controller, job, jobs_of, setup_of, singles, told_by, work
@@ -139,6 +139,16 @@ def test_cases_of_one_sequence_wait_for_each_other_and_their_slots_move_back():
     for earlier, later in itertools.pairwise(mine[n] for n in range(5)):
         ended = earlier.intended_at + (earlier.lag_ms + earlier.duration_ms) / 1000
         assert ended <= later.intended_at + later.lag_ms / 1000 + 0.001
+
+
+def test_a_job_whose_last_case_ends_while_the_one_before_is_taken_ends_once():
+    made, bound = case(post("/a")), case(get("/x/old"), binding("body:/id", "path:1", "old"))
+    given = Sequence(cases=(made, bound))
+    with answering(lambda _: ok(b"{}")) as server:
+        jobs = [job([given], connections=1), job([given], number=1, first=2, connections=1)]
+        heard = work(lambda: Controller(setup_of(server.url, connections=1), jobs))
+    assert heard.adds_up() == {"answered": 2, "faulted": 2}
+    assert [m.error for m in heard.heard if isinstance(m, Left)] == [""]
 
 
 def test_after_accepted_a_sequence_rests_while_others_go_on():

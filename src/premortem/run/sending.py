@@ -353,9 +353,10 @@ class Sending:
         spare.append(flight)
         work.in_flight -= 1
         work.left -= 1
+        last = not work.left  # what goes out next may end at once, and be the last itself
         if course is not None:
             self._advance(flight, work, course, outcome)
-        if not work.left and not work.dead:
+        if last and not work.dead:
             self._forget(work)
             self._owner.finished(work)
         if was_full or work.connections:
@@ -397,11 +398,12 @@ class Sending:
     def _settled(self, work: Work, course: Course, *, rests: bool, went_on: bool) -> None:
         if work.dead:
             return
+        last = not work.left
         if work.counting.full:
             self._owner.full(work)
         if course.more and not went_on:
             self._go_on(work, course, rests=rests)
-        if not work.left:
+        if last:
             self._forget(work)
             self._owner.finished(work)
 
