@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo test lint quality bench bench-defects targets models nginx peers postgres clean
+.PHONY: help install demo test lint quality bench bench-defects targets models nginx peers postgres front-end browser mono clean
 
 help:
 	@echo "make demo     install, then the whole road on the sample service: findings, a scenario, reports"
@@ -14,10 +14,13 @@ help:
 	@echo "make bench-defects  errors found and code reached on real services, beside Schemathesis (hours)"
 	@echo "make targets  install the third-party services that quality runs use (Kinto)"
 	@echo "make peers    install the recorders that tests/quality/formats/record.py uses"
+	@echo "make front-end  fetch what the Studio's pages need, by npm"
 	@echo "make models   install the embedded engine and the built-in language model (200 MB)"
 	@echo "make clean    remove what was built"
 
+# Without npm everything but the Studio works.
 install: $(INSTALLED)
+	-@$(MAKE) --no-print-directory front-end
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -40,7 +43,7 @@ lint: $(INSTALLED)
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 
-test: lint postgres nginx
+test: lint postgres nginx front-end browser mono
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not quality"
 
 # The tests start a server of their own from these programs; none has to run.
@@ -56,6 +59,31 @@ nginx:
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	    apt-get update -q && apt-get install -y -q nginx-light; \
 	  else echo "nginx is missing: the tests of HTTP/2 are skipped (Debian: apt-get install nginx-light)"; fi
+
+# What the Studio's pages need: by npm, pinned, into the package, never committed.
+front-end: src/premortem/studio/static/vendor/.fetched
+
+src/premortem/studio/static/vendor/.fetched: front-end/package.json front-end/package-lock.json front-end/fetch.py
+	@command -v npm >/dev/null || \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -q && apt-get install -y -q npm; \
+	  else echo "npm is missing; the Studio needs it in a checkout (Debian: apt-get install npm)"; exit 1; fi
+	@$(PYTHON) front-end/fetch.py
+	@touch $@
+
+# The tests of the Studio drive it; they are skipped where it is missing.
+browser:
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -q && apt-get install -y -q chromium; \
+	  else echo "chromium is missing: the tests of the Studio in a browser are skipped (Debian: apt-get install chromium)"; fi
+
+# Compiles and runs the C# that the tests write; they are skipped where it is missing.
+mono:
+	@command -v mcs >/dev/null || \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -q && apt-get install -y -q mono-mcs; \
+	  else echo "mcs is missing: the tests of C# are skipped (Debian: apt-get install mono-mcs)"; fi
 
 quality: $(INSTALLED) targets models
 	@PREMORTEM_CACHE=$(CURDIR)/.build/cache $(BIN)/python -m pytest tests/quality -s

@@ -1,7 +1,8 @@
 import pytest
 
 from premortem.agent.bind import bind
-from premortem.agent.bindings import Bindings, StateHook
+from premortem.agent.bindings import Bindings
+from premortem.agent.hooks import Clock, Database, EventSink, StateHook, Switch
 from premortem.domain.scenario import Scenario, ScenarioOrigin, Step
 
 BINDINGS = Bindings(
@@ -10,12 +11,17 @@ BINDINGS = Bindings(
             "shipped": StateHook(requests=("POST /orders/${id}/ship",)),
             "open": StateHook(read="GET /orders/${id}", field="state"),
         }
-    }
+    },
+    editions={"lite": Switch(headers={"x-edition": "lite"})},
+    services={"bank": Switch(requests=("POST /bank/${value}",))},
+    database=Database(url="sqlite:///shop.db"),
+    tables={"orders": "orders"},
+    events={"Shipped": EventSink(file="events.jsonl")},
 )
 
 
-def problem(text, docstring=""):
-    step = Step(keyword="When", text=text, docstring=docstring)
+def problem(text, docstring="", table=()):
+    step = Step(keyword="When", text=text, docstring=docstring, table=table)
     scenario = Scenario(title="t", feature="f", steps=(step,), origin=ScenarioOrigin())
     return bind(scenario, bindings=BINDINGS, roles=["Buyer"])[0].problem
 
@@ -29,6 +35,14 @@ def problem(text, docstring=""):
         ('the "order" "1" is in state "shipped"', ""),
         ('the "order" "1" should be in state "open"', ""),
         ("the response matches:", '{"a": 1}'),
+        ('the actor "ann" presents a token with claim "signature" set to "x"', ""),
+        ('the edition is "lite"', ""),
+        ('the service "bank" answers with status 503', ""),
+        ('the table "orders" contains:', '[{"id": 1}, {"id": 2}]'),
+        ('the table "orders" has 1 rows where:', '{"id": 1}'),
+        ('nothing changed in the table "orders"', ""),
+        ('"ann" sends "POST" to "/orders" 9 times at once with:', "{}"),
+        ('the event "Shipped" is recorded 0 times', ""),
     ],
 )
 def test_a_step_of_the_catalogue_binds(text, docstring):
@@ -52,6 +66,22 @@ def test_a_step_of_the_catalogue_binds(text, docstring):
         ('the response field "/id" is saved as "my id"', "", "variable name"),
         ("the last request is repeated 0 times", "", "between 1 and"),
         ("the last request is repeated 5000 times", "", "between 1 and"),
+        ('the actor "ann" presents a token with claim "exp" set to "x"', "", "[tokens]"),
+        ('the edition is "pro"', "", "editions.pro"),
+        ('the time is "2028-02-29"', "", "no [clock]"),
+        ('the service "post" answers with status 503', "", "services.post"),
+        ('the service "bank" answers with status 5030', "", "no HTTP status"),
+        ("the response status is 4099", "", "no HTTP status"),
+        ('the table "refunds" has 1 rows', "", "there: orders"),
+        ('the table "orders" contains:', "", "data table"),
+        ('the table "orders" contains:', "[1]", "object of columns"),
+        ('the table "orders" contains:', "[]", "between 1 and"),
+        ('the table "orders" has 1 rows where:', '[{"id": 1}, {"id": 2}]', "one row"),
+        ('the event "Lost" is recorded 1 times', "", "events.Lost"),
+        ('"ann" sends "POST" to "/orders" 1 times at once', "", "between 2 and"),
+        ('"ann" sends "POST" to "orders" 2 times at once', "", "path of the target"),
+        ('the next request carries the header "a b" set to "x"', "", "no name of a header"),
+        ('the next request carries the header "Host" set to "x"', "", "from the request itself"),
     ],
 )
 def test_what_does_not_bind_says_why(text, docstring, said):
@@ -66,3 +96,30 @@ def test_and_takes_over_the_keyword_before_it():
     scenario = Scenario(title="t", feature="f", steps=steps, origin=ScenarioOrigin())
     bound = bind(scenario, bindings=BINDINGS, roles=[])
     assert [s.keyword for s in bound] == ["Given", "Given", "When", "When", "Then", "Then"]
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ((("id", "id"), ("1", "2")), "names of their own"),
+        ((("id", ""), ("1", "2")), "names of their own"),
+        ((("id", "a"), ("1",)), "as long as the first"),
+        ((("id",),), "between 1 and"),
+        ((("id",), ("1",)), ""),
+    ],
+)
+def test_a_table_has_named_columns_and_full_rows(table, said):
+    assert said in problem('the table "orders" contains:', table=table)
+    assert "takes no data table" in problem("the response status is 200", table=table)
+
+
+@pytest.mark.parametrize(
+    ("time", "binds"),
+    [("2028-02-29T23:59:59Z", True), ("2028-02-29", True), ("${at}", True), ("2027-02-29", False)],
+)
+def test_a_time_is_one_that_there_is(time, binds):
+    step = Step(keyword="Given", text=f'the time is "{time}"')
+    scenario = Scenario(title="t", feature="f", steps=(step,), origin=ScenarioOrigin())
+    clocked = Bindings(clock=Clock(headers={"x-now": "${value}"}))
+    [bound] = bind(scenario, bindings=clocked, roles=[])
+    assert (not bound.problem) == binds

@@ -1,5 +1,3 @@
-import json
-
 import msgspec
 import pytest
 
@@ -31,8 +29,9 @@ def scenario(*lines):
 class Parcels:
     """A service of one kind; CORRECT ones refuse the second parcel."""
 
-    def __init__(self, *, correct=True, flaky=False, honest=True):
+    def __init__(self, *, correct=True, flaky=False, honest=True, once=False, crashes=False):
         self.correct, self.flaky, self.honest = correct, flaky, honest
+        self.once, self.crashes = once, crashes
         self.parcels, self.resets, self.sent = [1], 0, 0
 
     def reset(self):
@@ -48,6 +47,10 @@ class Parcels:
         self.sent += 1
         if case.request.method == "GET":
             response = answer(200, {"parcels": self.parcels})
+        elif self.crashes:
+            response = answer(500)
+        elif self.once and len(self.parcels) > 1:
+            response = answer(409, {"code": "AlreadyPacked"})
         elif self.correct and not (self.flaky and self.resets % 2 == 0):
             if not self.honest:
                 self.parcels = [*self.parcels, 2]
@@ -74,8 +77,9 @@ def test_stable_green_that_faults_turn_red_is_a_regression():
     service = Parcels()
     found = verdict(service, *GIVEN, *LOOK, *ASK, *REFUSED, *UNCHANGED)
     assert (found.outcome, found.runs) == ("regression", ("green",) * RUNS)
-    assert len(found.faults_killed) == 3
+    assert len(found.faults_killed) == 4
     assert found.faults_survived == ()
+    assert found.faults_killed[0] == "the check is dropped: the refusal becomes a success"
 
 
 def test_every_run_starts_from_a_fresh_state():
@@ -124,6 +128,20 @@ def test_what_differs_from_run_to_run_is_junk():
     assert set(found.runs) == {"green", "red"}
 
 
+def test_where_nothing_brings_the_target_back_a_flaky_one_says_so():
+    service = Parcels(correct=False, once=True)
+    found = judge(
+        scenario(*GIVEN, *ASK, ("Then", "the response status is 201")),
+        client_factory=lambda: service,
+        reset=lambda: False,
+        bindings=Bindings(),
+        roles=["Packer"],
+        clock=lambda: 0.0,
+    )
+    assert found.outcome == "junk"
+    assert "no `[target.reset]` is configured" in found.reason
+
+
 def test_a_check_that_sees_nothing_is_junk():
     lines = (("Then", 'the response header "content-type" equals "application/json"'),)
     found = verdict(Parcels(), *GIVEN, *ASK, *lines)
@@ -135,6 +153,13 @@ def test_what_fails_before_the_question_is_no_finding():
     lines = (("Given", '"ann" sends "GET" to "/parcels"'), ("And", "the response status is 500"))
     found = verdict(Parcels(), *GIVEN, *lines, *ASK, *REFUSED)
     assert (found.outcome, found.runs) == ("junk", ("broken",))
+
+
+def test_a_crash_on_the_way_to_the_question_is_a_finding_all_the_same():
+    given = (*GIVEN, ("Given", '"ann" sends "POST" to "/parcels"'))
+    found = verdict(Parcels(crashes=True), *given, *ASK, *REFUSED)
+    assert (found.outcome, found.runs) == ("finding", ("red",) * RUNS)
+    assert "500" in found.reason
 
 
 @pytest.mark.parametrize(
@@ -165,4 +190,72 @@ def test_an_expected_answer_is_killed_by_a_refusal_and_by_a_crash():
     lines = (("Then", "the response status is 201"),)
     found = verdict(Parcels(correct=False), *GIVEN, *ASK, *lines)
     assert (found.outcome, len(found.faults_killed)) == ("regression", 2)
-    assert json.dumps(found.faults_killed)
+    assert [fault.partition(":")[0] for fault in found.faults_survived] == [
+        "a duplicated effect",
+        "a lost effect",
+    ]
+
+
+def test_who_counts_what_came_of_it_sees_it_done_twice_and_not_at_all():
+    lines = (("Then", "the response status is 201"), *UNCHANGED[:1])
+    lines = (*lines, ("And", 'the response field "/parcels" equals "[1, 2]"'))
+    found = verdict(Parcels(correct=False), *GIVEN, *ASK, *lines)
+    assert (found.outcome, found.faults_survived) == ("regression", ())
+    assert len(found.faults_killed) == 4
+
+
+def test_a_fault_that_the_target_wards_off_counts_neither_way():
+    service = Parcels(correct=False, once=True)
+    found = verdict(service, *GIVEN, *ASK, ("Then", "the response status is 201"))
+    tried = (*found.faults_killed, *found.faults_survived)
+    assert found.outcome == "regression"
+    assert not any("carried out twice" in fault for fault in tried)
+
+
+def test_the_evidence_is_the_requests_and_answers_of_the_run():
+    heard = verdict(Parcels(), *GIVEN, *LOOK, *ASK, *REFUSED, *UNCHANGED).evidence.heard
+    assert [(one.phase, one.request, one.status) for one in heard] == [
+        ("before", "GET /parcels", 200),
+        ("question", "POST /parcels", 409),
+        ("after", "GET /parcels", 200),
+    ]
+    assert {one.role for one in heard} == {"Packer"}
+    assert heard[1].answer == '{"code": "AlreadyPacked"}'
+
+
+def test_an_answer_that_breaks_a_promise_is_a_finding_though_every_step_passes():
+    def notice(case, sent):
+        if sent.response.status == 409:
+            yield "answers 409, which nobody declared"
+
+    found = verdict(Parcels(), *GIVEN, *LOOK, *ASK, *REFUSED, *UNCHANGED, notice=notice)
+    assert found.outcome == "finding"
+    assert found.evidence.noticed == ("answers 409, which nobody declared",)
+    assert "every step passes" in found.reason
+
+
+def test_what_is_noticed_before_the_question_or_now_and_then_is_no_finding():
+    seen = []
+
+    def notice(case, sent):
+        seen.append(case)
+        if len(seen) == 1:
+            yield "only once"
+
+    found = verdict(Parcels(), *GIVEN, *LOOK, *ASK, *REFUSED, notice=notice)
+    assert (found.outcome, found.evidence.noticed) == ("regression", ())
+    assert {case.request.method for case in seen} == {"POST"}
+
+
+def test_a_crash_is_a_finding_even_where_the_evidence_is_mixed():
+    service = Parcels(crashes=True)
+    ruled = judge(
+        msgspec.structs.replace(scenario(*GIVEN, *ASK, *REFUSED), tags=(UNCERTAIN,)),
+        client_factory=lambda: service,
+        reset=service.reset,
+        bindings=Bindings(),
+        roles=["Packer"],
+        clock=lambda: 0.0,
+    )
+    assert ruled.outcome == "finding"
+    assert "500" in ruled.reason

@@ -88,6 +88,16 @@ def test_drift_is_one_finding_and_so_is_one_frame_in_the_log():
     assert as_one(merged, one).operations == (made.operation_id,)
 
 
+@pytest.mark.parametrize("check", ["content_type", "undeclared_status"])
+def test_what_the_document_calls_otherwise_in_many_operations_is_one_finding(check):
+    made = shown(422, check=check, verdict=verdict(check, "media type a/b"))
+    other = msgspec.structs.replace(made, id="other", operation_id=READ)
+    assert made.kind == other.kind != "drift"
+    assert shared_id(made) == shared_id(other)
+    apart = msgspec.structs.replace(other, signature="media type a/c")
+    assert shared_id(apart) != shared_id(made)
+
+
 def test_what_may_be_left_out_follows_from_what_the_verdict_rests_on():
     def declared(said):
         """Checks that say it of a message alone, or only of a certain broken constraint."""

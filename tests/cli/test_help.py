@@ -48,6 +48,19 @@ COMMANDS = (
     "runs",
     "compare",
     "ask",
+    "explore",
+    "augment",
+    "skill",
+    "skills",
+    "steps",
+    "steps list",
+    "steps search",
+    "steps explain",
+    "steps propose",
+    "steps accept",
+    "steps csharp",
+    "steps serve",
+    "studio",
     "findings",
     "findings export",
     "report",
@@ -86,7 +99,7 @@ def test_every_command_has_a_snapshot(monkeypatch):
     monkeypatch.setenv("COLUMNS", str(COLUMNS))
     names = r"^│ ([a-z]+(?:-[a-z]+)*) "
     listed = set(re.findall(names, shown(""), re.MULTILINE))
-    for parent in ("capture", "findings", "models", "plan", "profile", "spool"):
+    for parent in ("capture", "findings", "models", "plan", "profile", "spool", "steps"):
         children = re.findall(names, shown(parent), re.MULTILINE)
         listed |= {f"{parent} {child}" for child in children}
     assert listed == set(COMMANDS) - {""}

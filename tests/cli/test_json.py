@@ -21,6 +21,8 @@ COMMANDS = (
     ["plan", "show", "made.toml"],
     ["run", "made.toml", "--dry-run"],
     ["ask", "What if a refund is issued twice?", "--no-run"],
+    ["ask", "--context-schema"],
+    ["explore", "create refund"],
 )
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from premortem.domain.proposal import Judgement
 from premortem.domain.run import Ignored, Rejection, Sequence, Turn
 from premortem.errors import InputError, NothingLearned
 from premortem.store.cases import REJECTIONS_KEPT_MAX
@@ -235,6 +236,28 @@ def test_a_scenario_keeps_its_latest_verdict(store):
         (scenario, "second", 3.0),
         (other, "data", 2.0),
     ]
+
+
+def test_judgements_are_a_log_in_the_order_they_came(store):
+    words = [
+        Judgement(scenario_id=name, decision="not_relevant", reason=f"{name} {n}", at=float(-n))
+        for n, name in enumerate("aab")
+    ]
+    store.judgements.add(words[:2])
+    store.judgements.add(words[2:])
+    assert store.judgements.log() == words
+    assert store.judgements.log(scenario_id="a") == words[:2]
+    assert store.judgements.log(limit=2) == words[1:]
+
+
+def test_of_judgements_that_come_together_all_are_kept_or_none(store):
+    def cut_off():
+        yield Judgement(scenario_id="a", decision="accepted")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        store.judgements.add(cut_off())
+    assert store.judgements.log() == []
 
 
 def test_stats_count_what_is_there(store):

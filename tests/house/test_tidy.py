@@ -64,6 +64,8 @@ def test_every_module_is_used_by_another_one_or_by_the_user():
         "premortem.api.plugin",  # pytest loads it
         "premortem.cli.app",  # the console script
         "premortem.agent.adapters.behave",  # imported by a user's steps
+        "premortem.agent.adapters.plain",
+        "premortem.agent.adapters.pytest_bdd",
         "premortem.__main__",
         "premortem.pipeline.assistant",  # a process of its own, as the next one
         "premortem.run.worker_process",

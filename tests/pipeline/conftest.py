@@ -8,6 +8,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -45,13 +46,17 @@ class Project(Struct, frozen=True, kw_only=True):
         urllib.request.urlopen(request, timeout=10).close()
 
 
-@pytest.fixture(scope="session")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+@contextmanager
+def recorded(directory: Path, *, target: str = "") -> Iterator[Project]:
+    """A project in DIRECTORY that has learned from the correct ledger, which goes on running.
+
+    TARGET: lines of its `[target]` besides.
+    """
     os.environ.update(PASSWORDS)
-    directory = tmp_path_factory.mktemp("project")
     port = free_port()
     text = (ROOT / "examples" / "ledger" / "premortem.toml").read_text()
-    (directory / "premortem.toml").write_text(text.replace(":8700", f":{port}"))
+    text = text.replace("[target]", f"[target]\n{target}", 1).replace(":8700", f":{port}")
+    (directory / "premortem.toml").write_text(text)
     recording = directory / "production.har.gz"
     with ledger(port=port) as base:
         document = urllib.request.urlopen(f"{base}/openapi.json", timeout=10).read()
@@ -67,4 +72,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         with made.opened() as store:
             pipeline.capture([recording], config=made.config, store=store)
             pipeline.learn(config=made.config, store=store)
+        yield made
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    with recorded(tmp_path_factory.mktemp("project")) as made:
         yield made

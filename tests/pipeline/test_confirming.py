@@ -50,7 +50,7 @@ class Service:
         if self.gone:
             raise TargetDown(target="http://127.0.0.1:1", detail="refused")
 
-    def send_sequence(self, sequence: Sequence) -> tuple[Sent, ...]:
+    def send_sequence(self, sequence: Sequence, *, apart: bool = False) -> tuple[Sent, ...]:
         self.requests += len(sequence.cases)
         before = sequence.cases[:-1]
         statuses = [*(200 for _ in before), self.answer(sequence)]

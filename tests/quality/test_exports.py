@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from premortem import pipeline
+from premortem.domain.goals import Goals
 from tests.pipeline.conftest import Project, project  # noqa: F401 - a fixture
 from tests.pipeline.test_findings import pytest_run
 from tests.quality.test_ledger_defects import classes, run
@@ -23,7 +24,7 @@ def test_every_exported_file_fails_with_the_defects_and_passes_without(
     tmp_path: Path,
 ) -> None:
     project.switch(*classes())
-    findings = run(project, REQUESTS)
+    findings = run(project, REQUESTS, Goals())
     with project.opened() as store:
         exported = pipeline.export_findings(
             findings, form="pytest", directory=tmp_path, config=project.config, store=store

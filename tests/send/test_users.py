@@ -14,7 +14,7 @@ from premortem.domain.run import Intent, Sequence
 from premortem.errors import TargetError
 from premortem.send.line import open_line
 from tests.send.cases import case, get, post
-from tests.send.server import answering, ok
+from tests.send.server import Peer, answering, ok, serving
 
 TOKENS = RoleConfig(login=Login(json={"user": "ann", "password": "${ANN}"}, token="/token"))
 COOKIES = RoleConfig(login=Login(json={"user": "ann", "password": "${ANN}"}, token=""))
@@ -175,3 +175,16 @@ def test_a_path_below_the_base_url_s_is_what_cookies_are_matched_with(shop):
     with answering(reply) as server, line_to(server.url + "/v1") as line:
         line.send_sequence(steps("/x/1", "/x/2", "/y", role=""))
     assert shop.seen == [("/v1/x/1", "", ""), ("/v1/x/2", "", "a=1"), ("/v1/y", "", "")]
+
+
+def test_the_last_of_a_sequence_can_go_apart_from_what_a_failure_brought_down():
+    def handle(peer: Peer) -> None:
+        peer.request()
+        peer.send(ok(b"{}"))
+        if peer.request():  # a second one on the same connection
+            peer.reset()
+
+    given = Sequence(cases=(case(post("/fails")), case(post("/fine"))))
+    with serving(handle) as server, line_to(server.url) as line:
+        assert line.send_sequence(given)[-1].fault is not None
+        assert line.send_sequence(given, apart=True)[-1].response is not None

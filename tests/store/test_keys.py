@@ -7,6 +7,7 @@ import stat
 import pytest
 
 from premortem.config import StoreConfig
+from premortem.domain.proposal import Judgement
 from premortem.errors import StoreError, WrongKey
 from premortem.store import open_store
 from tests.store.values import (
@@ -114,6 +115,7 @@ def fill(store, text: str) -> None:
     store.save_run(a_run(text=text))
     store.save_findings([a_finding(1, text=text)])
     store.save_scenario(a_scenario(text=text), a_scenario_verdict(text), 1.0)
+    store.judgements.add([Judgement(scenario_id="a", decision="not_relevant", reason=text)])
 
 
 def test_nothing_captured_can_be_read_in_the_files(tmp_path):

@@ -8,6 +8,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from premortem.domain.proposal import FailureModeName
+
 LONG_TEXT_CHARACTERS = 10_000
 LARGE_NUMBER = 10**12
 _UNSET: Any = object()
@@ -23,6 +25,8 @@ class Boundary(Struct, frozen=True, kw_only=True):
     """Regular expression over the question in lower case."""
     types: tuple[str, ...]
     """JSON types of the fields it makes sense for; empty: any."""
+    mode: FailureModeName = "boundary"
+    """The failure mode that it is a case of."""
 
 
 BOUNDARIES: tuple[Boundary, ...] = (
@@ -38,19 +42,21 @@ BOUNDARIES: tuple[Boundary, ...] = (
         pattern=r"\b(?:zero|nought|(?<![\d.-])0(?:\.0+)?)\b(?!\.\d)",
         types=("number", "integer"),
     ),
-    Boundary(name="null", says="null", pattern=r"\b(?:null|nil)\b", types=()),
+    Boundary(name="null", says="null", pattern=r"\b(?:null|nil)\b", types=(), mode="missing_value"),
     Boundary(
         name="missing",
         says="missing",
         pattern=r"\b(?:missing|omitted|absent|left out|left off|not (?:given|provided|sent|set)|"
         r"unspecified|lack(?:s|ing)?)\b",
         types=(),
+        mode="missing_value",
     ),
     Boundary(
         name="empty",
         says="empty",
         pattern=r"\b(?:empty|blank)\b",
         types=("string", "array", "object"),
+        mode="missing_value",
     ),
     Boundary(
         name="too_long",
@@ -86,12 +92,14 @@ BOUNDARIES: tuple[Boundary, ...] = (
         pattern=r"\b(?:wrong type|not a number|(?:a )?(?:text|string|word|letters?) "
         r"(?:instead of|rather than|for|as)|non-?numeric|an? (?:object|array|list) instead)\b",
         types=(),
+        mode="wrong_type",
     ),
 )
 _BY_NAME = {boundary.name: boundary for boundary in BOUNDARIES}
 _LITERAL = re.compile(r"(?:\bis|\bof|\bto|\bat|=|\bwith)\s+(-?\d{1,15}(?:\.\d{1,6})?)(?![\w.])")
 
 
+_BELOW_ZERO = re.compile(r"(?<![\w.-])(-\d{1,15}(?:\.\d{1,6})?)(?![\w.-])")
 _WITHOUT = re.compile(r"\bwith(?:out| no) (?:an? |any |the |its |their )?([a-z_]+)")
 
 
@@ -114,10 +122,15 @@ def asked(text: str) -> tuple[str, ...]:
     if "too_large" in found and "maximum" in found:
         found.remove("maximum")
         found.append("maximum")
-    literal = _LITERAL.search(low)
+    literal = _LITERAL.search(low) or _BELOW_ZERO.search(low)
     if literal is not None and float(literal[1]) != 0:
         found.append(f"literal:{literal[1]}")
     return tuple(found)
+
+
+def mode_of(name: str) -> FailureModeName:
+    """The failure mode that the boundary NAME is a case of."""
+    return "boundary" if name.startswith("literal:") else _BY_NAME[name].mode
 
 
 def left_out(text: str) -> str:

@@ -7,6 +7,8 @@ two expressions, whatever keyword stands before it; a test holds that.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from difflib import SequenceMatcher
 from functools import cache
 from typing import Literal
@@ -17,7 +19,7 @@ from msgspec import Struct
 
 from premortem.domain.scenario import Keyword
 
-Area = Literal["actors", "state", "HTTP", "capture", "repeat"]
+Area = Literal["actors", "world", "state", "HTTP", "capture", "SQL", "repeat", "race", "events"]
 Argument = str | int
 
 STEP_CHARACTERS_MAX = 8_000
@@ -34,8 +36,12 @@ class CatalogueStep(Struct, frozen=True, kw_only=True):
     """The one it is written with; matching ignores it."""
     area: Area
     example: str
+    means: str
+    """What it does, or what must be so, in a line."""
     docstring: bool = False
-    """It is followed by a JSON docstring."""
+    """It is followed by a docstring: JSON, where it can be."""
+    table: bool = False
+    """It is followed by a data table, or by its rows as a JSON docstring."""
     checks: bool = False
     """It states what must be true."""
     sends: bool = False
@@ -49,6 +55,7 @@ CATALOGUE: tuple[CatalogueStep, ...] = (
         keyword="Given",
         area="actors",
         example='the actor "ann" has role "Cashier"',
+        means="Who acts from now on, with the credentials that the role has in premortem.toml.",
     ),
     CatalogueStep(
         name="actor_anonymous",
@@ -56,6 +63,39 @@ CATALOGUE: tuple[CatalogueStep, ...] = (
         keyword="Given",
         area="actors",
         example='the actor "visitor" is not signed in',
+        means="Their requests carry no credentials.",
+    ),
+    CatalogueStep(
+        name="token_claim",
+        expression="the actor {string} presents a token with claim {string} set to {string}",
+        keyword="Given",
+        area="actors",
+        example='the actor "ann" presents a token with claim "exp" set to "2020-01-01T00:00:00Z"',
+        means="Their token says something else: signed anew; the claim `signature` breaks it.",
+    ),
+    CatalogueStep(
+        name="edition",
+        expression="the edition is {string}",
+        keyword="Given",
+        area="world",
+        example='the edition is "lite"',
+        means="Requests from now on run in that edition.",
+    ),
+    CatalogueStep(
+        name="time_set",
+        expression="the time is {string}",
+        keyword="Given",
+        area="world",
+        example='the time is "2028-02-29T23:59:59Z"',
+        means="What the target takes for now.",
+    ),
+    CatalogueStep(
+        name="service_status",
+        expression="the service {string} answers with status {int}",
+        keyword="Given",
+        area="world",
+        example='the service "payments" answers with status 503',
+        means="A service behind the target fails so as long as the scenario runs.",
     ),
     CatalogueStep(
         name="state_set",
@@ -63,6 +103,7 @@ CATALOGUE: tuple[CatalogueStep, ...] = (
         keyword="Given",
         area="state",
         example='the "invoice" "${invoice_id}" is in state "approved"',
+        means="The thing with that id is brought into the state.",
     ),
     CatalogueStep(
         name="state_check",
@@ -70,7 +111,16 @@ CATALOGUE: tuple[CatalogueStep, ...] = (
         keyword="Then",
         area="state",
         example='the "invoice" "${invoice_id}" should be in state "approved"',
+        means="The thing with that id is in the state.",
         checks=True,
+    ),
+    CatalogueStep(
+        name="header_next",
+        expression="the next request carries the header {string} set to {string}",
+        keyword="Given",
+        area="HTTP",
+        example='the next request carries the header "if-match" set to "${version}"',
+        means="The next request, and only that one, carries the header.",
     ),
     CatalogueStep(
         name="send",
@@ -78,6 +128,7 @@ CATALOGUE: tuple[CatalogueStep, ...] = (
         keyword="When",
         area="HTTP",
         example='"ann" sends "GET" to "/invoices/${invoice_id}"',
+        means="One request without a body. Under Given it must succeed.",
         sends=True,
     ),
     CatalogueStep(
@@ -86,6 +137,7 @@ CATALOGUE: tuple[CatalogueStep, ...] = (
         keyword="When",
         area="HTTP",
         example='"ann" sends "POST" to "/invoices" with:',
+        means="One request with what stands below as its body: JSON, a form, or text.",
         docstring=True,
         sends=True,
     ),
@@ -95,6 +147,7 @@ CATALOGUE: tuple[CatalogueStep, ...] = (
         keyword="Then",
         area="HTTP",
         example="the response status is 409",
+        means="Of the last answer.",
         checks=True,
     ),
     CatalogueStep(
@@ -103,6 +156,7 @@ CATALOGUE: tuple[CatalogueStep, ...] = (
         keyword="Then",
         area="HTTP",
         example='the response field "/status" equals "approved"',
+        means="A value in the last answer: a JSON pointer, or a name at the top.",
         checks=True,
     ),
     CatalogueStep(
@@ -111,6 +165,7 @@ CATALOGUE: tuple[CatalogueStep, ...] = (
         keyword="Then",
         area="HTTP",
         example='the response header "content-type" equals "application/json"',
+        means="Of the last answer.",
         checks=True,
     ),
     CatalogueStep(
@@ -119,6 +174,7 @@ CATALOGUE: tuple[CatalogueStep, ...] = (
         keyword="Then",
         area="HTTP",
         example="the response matches:",
+        means="The last answer holds at least what stands below.",
         docstring=True,
         checks=True,
     ),
@@ -128,6 +184,7 @@ CATALOGUE: tuple[CatalogueStep, ...] = (
         keyword="Then",
         area="HTTP",
         example="the response time is under 500 ms",
+        means="How long the last answer took.",
     ),
     CatalogueStep(
         name="save",
@@ -135,6 +192,52 @@ CATALOGUE: tuple[CatalogueStep, ...] = (
         keyword="When",
         area="capture",
         example='the response field "/id" is saved as "invoice_id"',
+        means="Later steps say it as `${name}`.",
+    ),
+    CatalogueStep(
+        name="save_header",
+        expression="the response header {string} is saved as {string}",
+        keyword="When",
+        area="capture",
+        example='the response header "etag" is saved as "version"',
+        means="Later steps say it as `${name}`.",
+    ),
+    CatalogueStep(
+        name="table_contains",
+        expression="the table {string} contains:",
+        keyword="Given",
+        area="SQL",
+        example='the table "refunds" contains:',
+        means="The rows below are in the table; one with the same key is replaced.",
+        table=True,
+    ),
+    CatalogueStep(
+        name="table_rows",
+        expression="the table {string} has {int} rows",
+        keyword="Then",
+        area="SQL",
+        example='the table "refunds" has 2 rows',
+        means="In all.",
+        checks=True,
+    ),
+    CatalogueStep(
+        name="table_rows_where",
+        expression="the table {string} has {int} rows where:",
+        keyword="Then",
+        area="SQL",
+        example='the table "refunds" has 1 rows where:',
+        means="Rows that hold all the values below; `null` is a missing one.",
+        table=True,
+        checks=True,
+    ),
+    CatalogueStep(
+        name="table_unchanged",
+        expression="nothing changed in the table {string}",
+        keyword="Then",
+        area="SQL",
+        example='nothing changed in the table "refunds"',
+        means="Since before the last request under When.",
+        checks=True,
     ),
     CatalogueStep(
         name="repeat",
@@ -142,6 +245,7 @@ CATALOGUE: tuple[CatalogueStep, ...] = (
         keyword="When",
         area="repeat",
         example="the last request is repeated 2 times",
+        means="The same request again, each with an idempotency key of its own.",
         sends=True,
     ),
     CatalogueStep(
@@ -150,7 +254,45 @@ CATALOGUE: tuple[CatalogueStep, ...] = (
         keyword="When",
         area="repeat",
         example="the last request is repeated with the same idempotency key",
+        means="The same request once more, as a client does whose answer got lost.",
         sends=True,
+    ),
+    CatalogueStep(
+        name="race",
+        expression="{string} sends {string} to {string} {int} times at once",
+        keyword="When",
+        area="race",
+        example='"ann" sends "POST" to "/invoices/${invoice_id}/approve" 5 times at once',
+        means="Several equal requests, none waiting for another's answer.",
+        sends=True,
+    ),
+    CatalogueStep(
+        name="race_body",
+        expression="{string} sends {string} to {string} {int} times at once with:",
+        keyword="When",
+        area="race",
+        example='"ann" sends "POST" to "/invoices/${invoice_id}/payments" 5 times at once with:',
+        means="Several equal requests, none waiting for another's answer.",
+        docstring=True,
+        sends=True,
+    ),
+    CatalogueStep(
+        name="race_status",
+        expression="exactly {int} responses have status {int}",
+        keyword="Then",
+        area="race",
+        example="exactly 1 responses have status 201",
+        means="Of those that the last step sent: at once, or one after the other.",
+        checks=True,
+    ),
+    CatalogueStep(
+        name="event",
+        expression="the event {string} is recorded {int} times",
+        keyword="Then",
+        area="events",
+        example='the event "RefundIssued" is recorded 1 times',
+        means="Since before the first request under When.",
+        checks=True,
     ),
 )
 
@@ -187,19 +329,28 @@ def match(text: str) -> StepMatch | None:
     return found[0] if found else None
 
 
+def ranked(text: str) -> tuple[CatalogueStep, ...]:
+    """All steps, the one that reads most like TEXT first."""
+    return tuple(sorted(CATALOGUE, key=lambda step: -likeness(text, step.expression)))
+
+
 def nearest(text: str) -> CatalogueStep:
     """The step of the catalogue that reads most like TEXT."""
-    seen = text[:200].lower()
-
-    def likeness(entry: CatalogueStep) -> float:
-        return SequenceMatcher(None, seen, entry.example.lower()).ratio()
-
-    return max(CATALOGUE, key=likeness)
+    return ranked(text)[0]
 
 
-def entry(name: str) -> CatalogueStep:
-    """The step of that name. Raises KeyError: names are ours, not the user's."""
-    return _BY_NAME[name]
+def likeness(text: str, expression: str) -> float:
+    """How much TEXT reads like EXPRESSION, whatever its arguments are; 1: the same words."""
+    seen = _QUOTED.sub("{string}", text[:200]).lower()
+    seen = _DIGITS.sub("{int}", seen)
+    said, wanted = set(_WORDS.findall(seen)), set(_WORDS.findall(expression.lower()))
+    shared = 2 * len(said & wanted) / max(1, len(said) + len(wanted))
+    return (shared + SequenceMatcher(None, seen, expression.lower()).ratio()) / 2
+
+
+_QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"|(?<!\w)'[^']*'(?!\w)")
+_DIGITS = re.compile(r"(?<![\w{])-?\d+(?![\w}])")
+_WORDS = re.compile(r"\{?\w+\}?:?")
 
 
 _BY_NAME = {step.name: step for step in CATALOGUE}
@@ -211,7 +362,12 @@ def text(name: str, *arguments: Argument) -> str:
     Raises ValueError when an argument cannot be written into a step: line breaks, and a
     backslash at the end (Cucumber Expressions know no escape for it).
     """
-    parts = _BY_NAME[name].expression.replace("{string}", "{}").replace("{int}", "{}")
+    return text_of(_BY_NAME[name].expression, arguments)
+
+
+def text_of(expression: str, arguments: Sequence[Argument]) -> str:
+    """The text that EXPRESSION reads ARGUMENTS from. Raises ValueError as `text` does."""
+    parts = expression.replace("{string}", "{}").replace("{int}", "{}")
     return parts.format(*(quoted(a) if isinstance(a, str) else str(a) for a in arguments))
 
 

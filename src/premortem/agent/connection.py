@@ -6,14 +6,15 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
+from premortem.agent.bind import RACE_MAX
 from premortem.config import Config
 from premortem.errors import ConfigError
 from premortem.send.auth import Credentials
 from premortem.send.client import Client
 from premortem.send.opening import new_sender
 
-CONNECTIONS_MAX = 4
-"""A scenario sends one request at a time."""
+CONNECTIONS_MAX = RACE_MAX
+"""As many as one step may send at once."""
 TIMEOUT_S = 30.0
 
 

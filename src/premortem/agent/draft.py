@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from premortem.agent.catalogue import text
+from premortem.agent.catalogue import Argument, text
 from premortem.agent.observation import Observation
 from premortem.agent.words import singular, tokens
 from premortem.domain.bodies import at, is_json, read_body, text_of
@@ -34,6 +34,7 @@ class Draft:
     def __init__(self, cases: Sequence[Case], *, roles: Mapping[str, str] | None = None) -> None:
         self.cases = tuple(cases)
         self._actors: dict[str, str] = {}
+        self._newcomers: dict[str, str] = {}
         self._steps: list[tuple[Keyword, str, str]] = []
         self._names = _variable_names(cases)
         self._renamed = dict(roles or {})
@@ -47,6 +48,14 @@ class Draft:
                 name += "_2"
             self._actors[role] = name
         return self._actors[role]
+
+    def newcomer(self, name: str, role: str) -> str:
+        """Another actor with ROLE, called NAME or nearly so."""
+        taken = {*self._actors.values(), *self._newcomers}
+        while name in taken:
+            name += "_2"
+        self._newcomers[name] = role
+        return name
 
     def add(self, keyword: Keyword, step: str, docstring: str = "") -> None:
         """One more step."""
@@ -62,14 +71,23 @@ class Draft:
         role: str | None = None,
         body: Any = ...,
         query: Mapping[str, str | None] | None = None,
+        path: str = "",
+        actor: str = "",
+        times: int = 1,
     ) -> None:
-        """The INDEX-th case as a step; another ROLE, BODY value or QUERY replaces its own."""
+        """The INDEX-th case as a step; another ROLE, BODY value, QUERY or PATH replaces its own.
+
+        ACTOR: a newcomer, in place of who has the role. More than one of TIMES: so often at once.
+        """
         case = self.cases[index]
-        actor = self.actor(case.role if role is None else role)
-        target = self.path(index) + self._query(index, query or {})
+        actor = actor or self.actor(case.role if role is None else role)
+        target = (path or self.path(index)) + self._query(index, query or {})
         docstring = self._docstring(index) if body is ... else pretty(body)
         arguments = (actor, case.request.method, target)
-        if docstring:
+        if times > 1:
+            name = "race_body" if docstring else "race"
+            self.add(keyword, _text(name, *arguments, times), docstring)
+        elif docstring:
             self.add(keyword, _text("send_body", *arguments), docstring)
         else:
             self.add(keyword, _text("send", *arguments))
@@ -91,13 +109,22 @@ class Draft:
         """The observation SEEN by ROLE: BEFORE keeps what it shows, after compares with that."""
         self.add(keyword, _text("send", self.actor(role), "GET", seen.path))
         for pointer in seen.fields:
-            name = (pointer.rsplit("/", 1)[-1] or "all") + "_before"
-            name = "".join(c if c.isalnum() and c.isascii() else "_" for c in name)
-            name = name if not name[0].isdigit() else "_" + name
+            name = self.kept(pointer)
             if before:
                 self.add(keyword, _text("save", pointer, name))
             else:
                 self.add(keyword, _text("field", pointer, f"${{{name}}}"))
+
+    def kept(self, pointer: str) -> str:
+        """The name under which `look` keeps what stands at POINTER."""
+        name = (pointer.rsplit("/", 1)[-1] or "all") + "_before"
+        name = "".join(c if c.isalnum() and c.isascii() else "_" for c in name)
+        return name if not name[0].isdigit() else "_" + name
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Names of what earlier answers give, in the order in which they are saved."""
+        return tuple(name for _, name in sorted(self._names.items()))
 
     def path(self, index: int) -> str:
         """The INDEX-th case's path with `${name}` for what earlier answers gave."""
@@ -141,7 +168,7 @@ class Draft:
         """Everything so far; who the actors are comes first."""
         named = [
             ("Given", _text("actor_role", actor, role) if role else _text("actor_anonymous", actor))
-            for role, actor in self._actors.items()
+            for role, actor in (*self._actors.items(), *_turned(self._newcomers))
         ]
         lines: list[tuple[Keyword, str, str]] = [("Given", line, "") for _, line in named]
         steps: list[Step] = []
@@ -184,6 +211,10 @@ class Draft:
         return "?" + "&".join(pairs) if pairs else ""
 
 
+def _turned(names: Mapping[str, str]) -> list[tuple[str, str]]:
+    return [(role, name) for name, role in names.items()]
+
+
 def pretty(value: Any) -> str:
     """VALUE as JSON that people read. Raises CannotWrite when it is too long."""
     shown = json.dumps(value, indent=2, ensure_ascii=False)
@@ -196,7 +227,7 @@ def _form_text(value: str) -> str:
     return encode_segment(value).replace("&", "%26").replace("=", "%3D").replace("+", "%2B")
 
 
-def _text(name: str, *arguments: str) -> str:
+def _text(name: str, *arguments: Argument) -> str:
     try:
         return text(name, *arguments)
     except ValueError as error:

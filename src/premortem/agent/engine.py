@@ -9,37 +9,30 @@ out is broken; the steps behind either are skipped.
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
-from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar
-from urllib.parse import parse_qsl, unquote
 from uuid import uuid4
 
-import msgspec
-
-from premortem.agent.bind import BoundStep, bind
-from premortem.agent.bindings import Bindings, HookRequest
-from premortem.agent.world import (
-    ScenarioClient,
-    StepBroken,
-    StepFailed,
-    World,
-    field_of,
-    json_body,
-    mismatch,
-    same,
-    shown,
-    shown_bytes,
-)
-from premortem.domain.run import SAFE_METHODS, Case, Origin, Sent
+from premortem.agent.bind import BoundStep, bind, named
+from premortem.agent.bindings import ANY, Bindings
+from premortem.agent.hooks import changes
+from premortem.agent.performing import Perform
+from premortem.agent.stage import Stage
+from premortem.agent.steps_http import HTTP_STEPS
+from premortem.agent.steps_world import WORLD_STEPS, restore, watch
+from premortem.agent.world import ScenarioClient, StepBroken, StepFailed, World
+from premortem.domain.run import SAFE_METHODS
 from premortem.domain.scenario import Scenario, StepResult
-from premortem.domain.traffic import Request
-from premortem.errors import UnsafeTarget
+from premortem.errors import TargetError, UnsafeTarget
 
 ClientFactory = Callable[[], AbstractAsyncContextManager[ScenarioClient]]
 Wrap = Callable[[ScenarioClient, World], ScenarioClient]
 T = TypeVar("T")
+
+_PERFORM: Mapping[str, Perform] = {**HTTP_STEPS, **WORLD_STEPS}
 
 
 def run_scenario(
@@ -51,6 +44,7 @@ def run_scenario(
     clock: Callable[[], float],
     wrap: Wrap | None = None,
     new_key: Callable[[], str] = lambda: str(uuid4()),
+    environment: Mapping[str, str] = os.environ,
 ) -> tuple[StepResult, ...]:
     """Run SCENARIO once against the target, from the state the target is in.
 
@@ -65,12 +59,14 @@ def run_scenario(
             world = World()
             engine = Engine(
                 wrap(client, world) if wrap else client,
+                steps=bound,
                 world=world,
                 bindings=bindings,
                 clock=clock,
-                new_key=new_key if wants_key(bound) else None,
+                new_key=new_key,
+                environment=environment,
             )
-            return await engine.run(bound)
+            return await engine.run()
 
     return run_async(run())
 
@@ -107,16 +103,32 @@ def refuse_unsafe(steps: Sequence[BoundStep], bindings: Bindings, *, target: str
                 raise UnsafeTarget(target=target, method=method, operation_id=f"{method} {path}")
 
 
-def _requests(step: BoundStep, bindings: Bindings) -> list[tuple[str, str]]:
+def _requests(step: BoundStep, bindings: Bindings) -> Iterator[tuple[str, str]]:
+    """Method and path of all that STEP sends; what else it changes has a method of its own."""
     if step.entry is None:
-        return []
+        return
     arguments = [str(argument) for argument in step.arguments]
-    if step.entry.name in ("send", "send_body"):
-        return [(arguments[1], arguments[2])]
-    if step.entry.name == "state_set":
-        hook = bindings.hook(arguments[0], arguments[2])
-        return [(r.method, r.path) for r in hook.steps] if hook else []
-    return []
+    switch = None
+    match step.entry.name:
+        case "send" | "send_body" | "race" | "race_body":
+            yield arguments[1], arguments[2]
+        case "state_set":
+            hook = bindings.hook(arguments[0], arguments[2])
+            if hook is not None:
+                yield from changes(hook.steps)
+                yield from (("SQL", statement) for statement in hook.sql)
+        case "table_contains":
+            yield "SQL", f"INSERT INTO {arguments[0]}"
+        case "edition":
+            switch = bindings.edition(arguments[0])
+        case "service_status":
+            switch = bindings.service(arguments[0])
+        case "time_set":
+            switch = bindings.clock
+    if switch is not None:
+        yield from changes((*switch.steps, *switch.restore_steps))
+        if switch.command:
+            yield "run", switch.command
 
 
 def _unbound(step: BoundStep) -> StepResult:
@@ -126,226 +138,83 @@ def _unbound(step: BoundStep) -> StepResult:
 
 
 class Engine:
-    """Performs bound steps one after the other over one client, in one world."""
+    """Performs the bound steps of one scenario over one client, in one world."""
 
     def __init__(
         self,
         client: ScenarioClient,
         *,
+        steps: Sequence[BoundStep] | None,
         world: World,
         bindings: Bindings,
         clock: Callable[[], float],
-        new_key: Callable[[], str] | None = None,
+        new_key: Callable[[], str],
+        environment: Mapping[str, str] = os.environ,
     ) -> None:
-        self._client = client
+        """STEPS None: nobody knows what is to come, so all that could be is got ready for."""
+        self.steps = tuple(steps or ())
+        self._open = steps is None
+        self._question = question_index(self.steps)
+        if steps is None:
+            self._tables = list(bindings.tables)
+            self._events = [event for event in bindings.events if event != ANY]
+        else:
+            self._tables = list(named(steps, "table_unchanged"))
+            self._events = list(named(steps, "event"))
         self._world = world
-        self._bindings = bindings
-        self._clock = clock
-        self._new_key = new_key
+        self._stage = Stage(
+            client,
+            world=world,
+            bindings=bindings,
+            clock=clock,
+            new_key=new_key if self._open or wants_key(self.steps) else None,
+            environment=environment,
+        )
 
-    async def run(self, steps: Sequence[BoundStep]) -> tuple[StepResult, ...]:
-        """All STEPS; those behind one that did not pass are skipped."""
-        question = question_index(steps)
+    async def run(self) -> tuple[StepResult, ...]:
+        """All steps in order; those behind one that did not pass are skipped.
+
+        Raises TargetError when what they switched cannot be switched back.
+        """
         results: list[StepResult] = []
         stopped = False
-        for index, step in enumerate(steps):
-            if stopped:
-                results.append(StepResult(step=step.step, status="skipped"))
-                continue
-            if index >= question:
-                self._world.phase = "question" if index == question else "after"
-            result = await self.perform(step)
-            results.append(result)
-            stopped = result.status != "passed"
+        try:
+            for index, step in enumerate(self.steps):
+                if stopped:
+                    results.append(StepResult(step=step.step, status="skipped"))
+                    continue
+                results.append(await self.perform(step, index))
+                stopped = results[-1].status != "passed"
+        finally:
+            await self.finish()
         return tuple(results)
 
-    async def perform(self, step: BoundStep) -> StepResult:
-        """One step; what does not hold becomes its result, never an exception."""
+    async def perform(self, step: BoundStep, index: int) -> StepResult:
+        """STEP, the INDEX-th; what does not hold becomes its result, never an exception."""
         if step.entry is None or step.problem:
             return _unbound(step)
-        handler = _HANDLERS[step.entry.name]
+        if self._open:
+            asks = step.entry.sends and step.keyword == "When"
+            self._world.phase = "question" if asks else self._world.phase
+        elif index >= self._question:
+            self._world.phase = "question" if index == self._question else "after"
         try:
-            await handler(self, step)
+            if step.entry.sends:
+                self._world.round.clear()
+                if step.keyword == "When":
+                    await watch(self._stage, tables=self._tables, events=self._events)
+            await _PERFORM[step.entry.name](self._stage, step)
         except StepFailed as error:
             return StepResult(step=step.step, status="failed", detail=str(error))
         except StepBroken as error:
             return StepResult(step=step.step, status="broken", detail=str(error))
         return StepResult(step=step.step, status="passed")
 
-    async def _actor_role(self, step: BoundStep) -> None:
-        actor, role = _texts(step)
-        self._world.actors[actor] = self._bindings.role(role)
-
-    async def _actor_anonymous(self, step: BoundStep) -> None:
-        self._world.actors[_texts(step)[0]] = ""
-
-    async def _send(self, step: BoundStep) -> None:
-        actor, method, target = _texts(step)
-        body, media = b"", ""
-        if step.step.docstring:
-            body, media = self._world.document(step.step.docstring)
-        role = self._world.actor(actor)
-        await self._deliver(self._case(method, target, role=role, body=body, media=media))
-        status = self._world.response.status
-        if step.keyword == "Given" and status >= 400:
-            said = shown_bytes(self._world.response.body)
-            raise StepBroken(f"what is given did not come about: {status} {said}")
-
-    async def _repeat(self, step: BoundStep) -> None:
-        for _ in range(int(step.arguments[0])):
-            case = self._last()
-            if self._world.key:
-                case = self._keyed(case)
-            await self._deliver(case)
-
-    async def _repeat_key(self, _: BoundStep) -> None:
-        await self._deliver(self._last())
-
-    async def _status(self, step: BoundStep) -> None:
-        response = self._world.response
-        wanted = int(step.arguments[0])
-        if response.status != wanted:
-            body = f": {shown_bytes(response.body)}" if response.body else ""
-            raise StepFailed(f"the status is {response.status}, not {wanted}{body}")
-
-    async def _field(self, step: BoundStep) -> None:
-        name, text = _texts(step)
-        actual = field_of(self._world.response, self._world.text(name))
-        expected = self._world.expected(text)
-        if not same(actual, expected):
-            raise StepFailed(f"{name or 'the body'} is {shown(actual)}, not {shown(expected)}")
-
-    async def _header(self, step: BoundStep) -> None:
-        name, text = _texts(step)
-        actual = self._world.response.header(name.lower())
-        expected = self._world.text(text)
-        if actual is None:
-            raise StepFailed(f"the answer has no header {name}")
-        if actual != expected:
-            raise StepFailed(f"{name} is {shown(actual)}, not {shown(expected)}")
-
-    async def _matches(self, step: BoundStep) -> None:
-        pattern = self._world.fill(msgspec.json.decode(step.step.docstring))
-        if found := mismatch(json_body(self._world.response), pattern):
-            raise StepFailed(found)
-
-    async def _time(self, step: BoundStep) -> None:
-        _ = self._world.response
-        sent, limit = self._world.sent, int(step.arguments[0])
-        if sent is not None and sent.duration_ms >= limit:
-            raise StepFailed(f"it took {sent.duration_ms:.0f} ms, not under {limit}")
-
-    async def _save(self, step: BoundStep) -> None:
-        name, variable = _texts(step)
-        self._world.save(variable, field_of(self._world.response, self._world.text(name)))
-
-    async def _state_set(self, step: BoundStep) -> None:
-        resource, identity, state = _texts(step)
-        hook = self._bindings.hook(resource, state)
-        for request in hook.steps if hook else ():
-            sent = await self._hooked(request, self._world.text(identity))
-            status = sent.response.status if sent.response else 0
-            if not 200 <= status < 300:
-                raise StepBroken(
-                    f"{request.request} of [states.{resource}.{state}] was answered "
-                    f"{status or 'not at all'}"
-                )
-
-    async def _state_check(self, step: BoundStep) -> None:
-        resource, identity, state = _texts(step)
-        hook = self._bindings.hook(resource, state)
-        if hook is None:
-            raise StepBroken(f"there is no [states.{resource}.{state}] in the binding file")
-        read = HookRequest(request=hook.read, role=hook.role)
-        sent = await self._hooked(read, self._world.text(identity))
-        if sent.response is None:
-            raise StepBroken(f"{hook.read} was not answered")
-        actual, wanted = field_of(sent.response, hook.field), hook.value or state
-        if not same(actual, wanted):
-            raise StepFailed(f"{hook.field} is {shown(actual)}, not {wanted!r}")
-
-    async def _hooked(self, request: HookRequest, identity: str) -> Sent:
-        """Send a hook's request beside the scenario's own: the last answer stays what it was."""
-        inner = World(variables={"id": identity})
-        body, media = b"", ""
-        if request.json is not None:
-            body, media = msgspec.json.encode(inner.fill(request.json)), "application/json"
-        case = _case(
-            request.method, inner.path(request.path), role=request.role, body=body, media=media
-        )
-        return await self._client.send_case(case, (), self._clock())
-
-    def _case(self, method: str, target: str, *, role: str, body: bytes, media: str) -> Case:
-        case = _case(method, self._world.path(target), role=role, body=body, media=media)
-        self._world.key = ""
-        keyed = self._new_key is not None and method not in SAFE_METHODS
-        return self._keyed(case) if keyed else case
-
-    def _keyed(self, case: Case) -> Case:
-        """CASE with a fresh idempotency key."""
-        self._world.key = self._new_key() if self._new_key else ""
-        name = self._bindings.idempotency_header.lower()
-        headers = tuple(pair for pair in case.request.headers if pair[0] != name)
-        request = msgspec.structs.replace(case.request, headers=(*headers, (name, self._world.key)))
-        return msgspec.structs.replace(case, request=request)
-
-    def _last(self) -> Case:
-        if self._world.case is None:
-            raise StepBroken("no request was sent that could be repeated")
-        return self._world.case
-
-    async def _deliver(self, case: Case) -> None:
-        """Send CASE; no answer to the request in question is a failure of the target's."""
-        sent = await self._client.send_case(case, (), self._clock())
-        self._world.case, self._world.sent = case, sent
-        if sent.fault is None:
-            return
-        what = f"no answer to {case.operation_id} ({sent.fault.kind}: {sent.fault.detail})"
-        if self._world.phase == "question" and sent.fault.kind in _TARGETS_FAULT:
-            raise StepFailed(what)
-        raise StepBroken(what)
-
-
-_TARGETS_FAULT = frozenset({"timeout", "reset", "garbage"})
-"""It was there, took the request and then gave no usable answer."""
-
-_HANDLERS: Mapping[str, Callable[[Engine, BoundStep], Coroutine[Any, Any, None]]] = {
-    "actor_role": Engine._actor_role,
-    "actor_anonymous": Engine._actor_anonymous,
-    "state_set": Engine._state_set,
-    "state_check": Engine._state_check,
-    "send": Engine._send,
-    "send_body": Engine._send,
-    "status": Engine._status,
-    "field": Engine._field,
-    "header": Engine._header,
-    "matches": Engine._matches,
-    "time": Engine._time,
-    "save": Engine._save,
-    "repeat": Engine._repeat,
-    "repeat_key": Engine._repeat_key,
-}
-
-
-def _texts(step: BoundStep) -> list[str]:
-    return [str(argument) for argument in step.arguments]
-
-
-def _case(method: str, target: str, *, role: str, body: bytes, media: str) -> Case:
-    path, _, query = target.partition("?")
-    headers: tuple[tuple[str, str], ...] = (("accept", "application/json, */*;q=0.5"),)
-    if media:
-        headers = (*headers, ("content-type", media))
-    return Case(
-        request=Request(
-            method=method,
-            origin="",
-            path=path,
-            query=tuple(parse_qsl(query, keep_blank_values=True)),
-            headers=headers,
-            body=body,
-        ),
-        operation_id=f"{method} {unquote(path)}",
-        origin=Origin(source="scenario"),
-        role=role,
-    )
+    async def finish(self) -> None:
+        """Switch back what was switched. Raises TargetError when that does not succeed."""
+        try:
+            await restore(self._stage)
+        except StepBroken as error:
+            raise TargetError(f"the target is not as it was: {error}; mend it there") from None
+        finally:
+            self._stage.close()

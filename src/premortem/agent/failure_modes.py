@@ -3,146 +3,99 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from functools import cache, lru_cache
 
-from msgspec import Struct
-
-from premortem.agent.boundaries import BOUNDARIES, asked
+from premortem.agent.boundaries import BOUNDARIES, mode_of
+from premortem.agent.boundaries import asked as edges_asked
+from premortem.agent.modes import access, order, state, values
+from premortem.agent.modes.mode import SAYS, FailureMode
+from premortem.agent.preconditions import possible
 from premortem.agent.words import tokens
-from premortem.domain.run import SAFE_METHODS
-from premortem.domain.traffic import OperationProfile
+from premortem.domain.proposal import FailureModeName
 
-ModeName = Literal["duplicate", "forbidden_role", "boundary"]
+__all__ = [
+    "ANONYMOUS",
+    "FAILURE_MODES",
+    "FailureMode",
+    "mode_named",
+    "mode_words",
+    "modes_in",
+    "offered",
+    "possible",
+    "weights",
+]
+
+_SHORT = re.compile(
+    r"\b(do|does|did|is|are|was|were|has|have|had|could|should|would|must|ca|wo)n'?t\b"
+)
 ANONYMOUS = "anonymous"
 """The role of an actor who is not signed in, in an Understanding."""
-
-
-class FailureMode(Struct, frozen=True, kw_only=True):
-    """One way in which a service may be used wrongly."""
-
-    name: ModeName
-    meaning: str
-    pattern: str
-    """Regular expression over the question in lower case; boundaries bring their own."""
-    examples: tuple[str, ...]
-    """Words that name it, for messages."""
-    needs: str
-    """What the operation must have, in words; `possible` decides it."""
-    plan: tuple[str, ...]
-    """The planned steps, in words."""
-    expectation: tuple[str, ...]
-    """Where the expected outcome comes from, the strongest first."""
-    tag: Literal["edge", "security"]
-
+FURTHER_CUES = 0.25
+"""What each further cue of a mode adds, as a share of its own weight: it says the same again."""
 
 FAILURE_MODES: tuple[FailureMode, ...] = (
-    FailureMode(
-        name="duplicate",
-        meaning="the same request is sent a second time",
-        pattern=r"\b(?:twice|thrice|again|duplicat\w*|doubl(?:e|es|ed|y)|repeat\w*|repetition|"
-        r"re-?(?:submit\w*|send\w*|sent|issu\w*|post\w*|play\w*|creat\w*|pa(?:y|id)\w*)|"
-        r"re-?tr(?:y|ies|ied|ying)|(?:two|three|four|five|several|many|multiple|\d+) times|"
-        r"more than once|(?:a )?second time|once more|already|idempoten\w*|two (?:identical|equal)|"
-        r"back to back)\b",
-        examples=("twice", "again", "duplicate"),
-        needs="a method that changes data",
-        plan=(
-            "bring the state about as production does",
-            "send the request, see it answered",
-            "read what it changed",
-            "send it again",
-            "see the answer, and that nothing changed further",
-        ),
-        expectation=(
-            "a repetition that was captured",
-            "the 409 that was captured for the operation",
-            "the 409 that the specification declares",
-            "what sibling operations answer",
-            "convention (RFC 9110, 9.2.2)",
-        ),
-        tag="edge",
-    ),
-    FailureMode(
-        name="forbidden_role",
-        meaning="somebody does what their role does not allow",
-        pattern=r"\b(?:unauthori[sz]ed|forbidden|(?:not|isn't|aren't) (?:allowed|permitted)|"
-        r"(?:without|no|lacks?|lacking|missing) (?:the )?(?:right )?permissions?|wrong role|"
-        r"unprivileged|insufficient (?:rights|permissions?|privileges?))\b",
-        examples=("a role's name before a verb", "not signed in", "without permission"),
-        needs="nothing",
-        plan=(
-            "bring the state about as production does",
-            "read what could change",
-            "send the request as the role in question",
-            "see the refusal, and that nothing changed",
-        ),
-        expectation=(
-            "the role matrix that was captured",
-            "the roles that the specification's summary names",
-            "the 401 or 403 that the specification declares",
-            "what the role was answered elsewhere",
-            "convention (RFC 9110, 15.5)",
-        ),
-        tag="security",
-    ),
-    FailureMode(
-        name="boundary",
-        meaning="a field holds a value at or beyond the edge of what makes sense",
-        pattern="",
-        examples=("zero", "negative", "null", "missing", "empty", "too long", "too high"),
-        needs="a field of a fitting type in body or query",
-        plan=(
-            "bring the state about as production does",
-            "read what could change",
-            "send the request with that one value changed",
-            "see the refusal, and that nothing changed",
-        ),
-        expectation=(
-            "an answer to the same value that was captured",
-            "the specification's schema",
-            "the shape of everything that was captured",
-        ),
-        tag="edge",
-    ),
+    *order.MODES,
+    *state.MODES,
+    *access.MODES,
+    *values.MODES,
 )
-_BY_NAME = {mode.name: mode for mode in FAILURE_MODES}
+_BY_NAME: dict[str, FailureMode] = {mode.name: mode for mode in FAILURE_MODES}
 
 
 def mode_named(name: str) -> FailureMode:
     """The failure mode NAME. Raises KeyError: names are ours, not the user's."""
-    return _BY_NAME[name]  # type: ignore[index]
+    return _BY_NAME[name]
 
 
-def modes_in(text: str) -> tuple[ModeName, ...]:
-    """The failure modes that TEXT names by their words, the clearest first."""
-    low = text.lower()
-    found: list[ModeName] = []
+@lru_cache(maxsize=64)
+def _spelled_out(text: str) -> str:
+    """TEXT in lower case with `don't` and `dont` as `do not`."""
+    return _SHORT.sub(r"\1 not", text.lower()).replace("can not", "cannot")
+
+
+def weights(text: str) -> dict[FailureModeName, float]:
+    """How clearly TEXT names each failure mode, those that it does not name left out."""
+    low = _spelled_out(text)
+    found: dict[FailureModeName, list[float]] = {}
     for mode in FAILURE_MODES:
-        named = asked(text) if mode.name == "boundary" else re.search(mode.pattern, low)
-        if named:
-            found.append(mode.name)
-    return tuple(found)
+        for cue in mode.cues:
+            if _compiled(cue.pattern).search(low):
+                found.setdefault(mode.name, []).append(cue.weight)
+    for name in edges_asked(text):
+        found.setdefault(mode_of(name), []).append(SAYS + 0.5)
+    return {
+        mode: max(all_) + FURTHER_CUES * (sum(all_) - max(all_)) for mode, all_ in found.items()
+    }
 
 
-def mode_words(text: str) -> frozenset[str]:
-    """The words of TEXT by which it names failure modes, lower case."""
-    low = text.lower()
-    patterns = [mode.pattern for mode in FAILURE_MODES if mode.pattern]
-    patterns += [boundary.pattern for boundary in BOUNDARIES]
-    found = (match.group() for p in patterns for match in re.finditer(p, low))
-    return frozenset(word for phrase in found for word in tokens(phrase))
+def modes_in(text: str) -> tuple[FailureModeName, ...]:
+    """The failure modes that TEXT names by their words, the clearest first."""
+    weighed = weights(text)
+    named = [mode.name for mode in FAILURE_MODES if weighed.get(mode.name, 0.0) >= SAYS]
+    return tuple(sorted(named, key=lambda name: -weighed[name]))
 
 
-def possible(mode: str, operation: OperationProfile) -> bool:
-    """Whether OPERATION has what the failure mode MODE needs."""
-    method = operation.operation.method
-    if mode == "duplicate":
-        return method not in SAFE_METHODS
-    if mode == "boundary":
-        seen = any(field.place.part in ("query", "body") for field in operation.fields)
-        queries = any(text.startswith("query:") for text in operation.parameter_schemas)
-        return seen or queries or bool(operation.request_schema)
-    return True
+@lru_cache(maxsize=256)
+def mode_words(text: str, mode: str = "") -> frozenset[str]:
+    """The words of TEXT by which it names MODE (any failure mode, if empty), lower case."""
+    low = _spelled_out(text)
+    patterns = [
+        cue.pattern
+        for one in FAILURE_MODES
+        if mode in ("", one.name)
+        for cue in one.cues
+        if cue.weight >= SAYS
+    ]
+    patterns += [edge.pattern for edge in BOUNDARIES if mode in ("", edge.mode)]
+    found = (match.group() for p in patterns for match in _compiled(p).finditer(low))
+    words = {word for phrase in found for word in tokens(phrase)}
+    short = {m.group() for m in _SHORT.finditer(text.lower())} if "not" in words else set()
+    return frozenset(words | short)
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern)
 
 
 def offered() -> str:

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from premortem.agent.words import stems
 from premortem.domain.places import Place, body_place
+from premortem.domain.template import parameter_names
 from premortem.domain.traffic import OperationProfile
 
 DEPTH_MAX = 5
@@ -78,6 +79,27 @@ def input_fields(operation: OperationProfile) -> tuple[InputField, ...]:
         )
     ordered = sorted(found.values(), key=lambda f: (not f.required, -f.seen, len(f.place.tokens)))
     return tuple(ordered[:FIELDS_MAX])
+
+
+def path_fields(operation: OperationProfile) -> tuple[InputField, ...]:
+    """The parameters in OPERATION's path, the innermost first: they say which thing is meant, and
+    what is called so by the client itself."""
+    found = []
+    for name in reversed(parameter_names(operation.operation.template)):
+        place = Place(part="path", name=name)
+        document = operation.parameter_schemas.get(str(place), "")
+        schema = json.loads(document) if document else {}
+        found.append(
+            InputField(
+                place=place,
+                types=types_of(schema, schema) or frozenset({"string"}),
+                schema=schema,
+                root=schema,
+                declared=bool(document),
+                required=True,
+            )
+        )
+    return tuple(found)
 
 
 def _declared(operation: OperationProfile) -> Iterator[InputField]:

@@ -21,6 +21,8 @@ from premortem.domain.traffic import Answer, Exchange, Field, OperationProfile
 
 WITNESSES_MAX = 3
 """Fields that one observation compares."""
+COMPARED_MAX = 500
+"""Recorded answers of one operation in which changes are looked for."""
 _CLOCK_WORDS = """
     time timestamp date at ms seconds duration elapsed age uptime latency took now expires expiry
     ttl modified updated accessed seen version etag cursor token nonce load memory cpu random
@@ -36,6 +38,8 @@ class Observation(Struct, frozen=True, kw_only=True):
     """As a step has it, `${name}` included."""
     fields: tuple[str, ...]
     """JSON pointers; the empty one is the whole answer."""
+    lists: bool = False
+    """They are lists, of whole things."""
     roles: tuple[str, ...] = ()
     """Who was answered it well, most often first."""
 
@@ -60,21 +64,39 @@ def observation(
     )
     for _, _, other in ranked:
         path = _path(operation, other, params)
-        answer = _answer(other)
+        answer = good_answer(other)
         if path is None or answer is None:
             continue
         made_by_it = operation.operation.method == "PUT" and _names_same(operation, other)
         if made_by_it and "${" not in path and path not in known:
             continue  # the request in question would create it: there is nothing to see yet
-        fields = _witnesses(answer, _changing(evidence.of(other)))
+        fields = _witnesses(answer, _changing(evidence.of(other)[:COMPARED_MAX]))
         if fields:
             return Observation(
                 operation_id=other.id,
                 path=path,
                 fields=fields,
+                lists=list_in(other) in fields,
                 roles=_roles(other),
             )
     return None
+
+
+def effects(other: OperationProfile, evidence: Evidence) -> tuple[str, ...]:
+    """Pointers of the amounts and words in OTHER's answer that production saw change for one and
+    the same path, and that stand still by themselves: what shows how often something was done."""
+    answer = good_answer(other)
+    if answer is None:
+        return ()
+    fields = {field.place.name: field for field in answer.fields if field.place.part == "body"}
+    changing = _changing(evidence.of(other)[:COMPARED_MAX])
+    telling = [
+        name
+        for name, field in fields.items()
+        if name in changing and _is_always_there(name, fields) and _stands_still(field)
+    ]
+    ordered = sorted(telling, key=lambda name: (fields[name].enumeration, name.count("/")))
+    return tuple(ordered[:WITNESSES_MAX])
 
 
 def _names_same(operation: OperationProfile, other: OperationProfile) -> bool:
@@ -131,7 +153,8 @@ def _path(
     return path
 
 
-def _answer(other: OperationProfile) -> Answer | None:
+def good_answer(other: OperationProfile) -> Answer | None:
+    """What OTHER answers when all is well; None: nothing tells."""
     good = [a for a in other.answers if 200 <= a.status < 300]
     return max(good, key=lambda a: a.count, default=None)
 
@@ -141,7 +164,8 @@ def _roles(other: OperationProfile) -> tuple[str, ...]:
         role: sum(n for status, n in counts.items() if status.startswith("2"))
         for role, counts in other.roles.items()
     }
-    return tuple(sorted((r for r, n in good.items() if n), key=lambda r: -good[r]))
+    seen = tuple(sorted((r for r, n in good.items() if n), key=lambda r: -good[r]))
+    return seen or other.allowed_roles
 
 
 def _changing(exchanges: Iterable[Exchange]) -> frozenset[str]:
@@ -205,18 +229,52 @@ def _stands_still(field: Field) -> bool:
 
 def _declared(schema: Any) -> Iterator[str]:
     """The same from a schema alone: the first list, else amounts and enumerations."""
-    root = schema
-    top = resolved(schema, root)
+    top = resolved(schema, schema)
+    yield from _declared_in(top, schema, "")
+    for name in _envelopes(top, schema):
+        yield from _declared_in(resolved(top["properties"][name], schema), schema, f"/{name}")
+
+
+def _declared_in(top: Mapping[str, Any], root: Any, before: str) -> Iterator[str]:
     if "array" in types_of(top, root):
-        yield ""
+        yield before
         return
     properties = top.get("properties", {})
     typed = {name: types_of(inner, root) for name, inner in properties.items()}
     lists = [name for name, types in typed.items() if "array" in types]
     if lists:
-        yield "/" + lists[0]
+        yield f"{before}/{lists[0]}"
         return
     for name, types in typed.items():
         enumerated = "enum" in resolved(properties[name], root)
         if (types & {"number", "integer"} or enumerated) and not set(stems(name)) & _CLOCKS:
-            yield "/" + name
+            yield f"{before}/{name}"
+
+
+def _envelopes(top: Mapping[str, Any], root: Any) -> list[str]:
+    """The one member that TOP consists of, where it is an object: `data`."""
+    properties = top.get("properties", {})
+    inner = [name for name, schema in properties.items() if "object" in types_of(schema, root)]
+    return inner if len(properties) == 1 else [name for name in inner if name == "data"]
+
+
+def list_in(operation: OperationProfile) -> str | None:
+    """The pointer of the list that OPERATION answers; None: nothing tells of one."""
+    answer = good_answer(operation)
+    if answer is None:
+        return None
+    fields = {f.place.name: f for f in answer.fields if f.place.part == "body"}
+    if any(place.startswith("/*") for place in fields):
+        return ""
+    lists = [p for p, f in fields.items() if "array" in f.types and "/*" not in p]
+    if lists:
+        return min(lists, key=lambda p: (p.count("/"), p))
+    if not answer.schema:
+        return None
+    root = json.loads(answer.schema)
+    top = resolved(root, root)
+    if "array" in types_of(top, root):
+        return ""
+    properties = top.get("properties", {})
+    named = [name for name, inner in properties.items() if "array" in types_of(inner, root)]
+    return f"/{named[0]}" if named else None

@@ -1,22 +1,24 @@
-"""How to get to the request in question: production's own way, or one pieced together from it."""
+"""How to get to the request in question: production's own way, one pieced together from it, or
+one that the specification alone tells."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
 
-from premortem.agent.inputs import resolved, types_of
+from premortem.agent import titles
+from premortem.agent.declared import declared_way, made_body
+from premortem.agent.words import stems
 from premortem.domain.run import SAFE_METHODS, Binding, Case, Origin
 from premortem.domain.template import encode_segment, parameter_names, split_path, split_template
 from premortem.domain.traffic import Exchange, OperationProfile, Profile, Recipe, Request
+from premortem.generate.payload import media_type_for
 from premortem.generate.replay import recipe_cases
 
-DEPTH_MAX = 4
-"""Levels of a body that is made up from a schema."""
+_WITHDRAWS = frozenset(stems("cancel withdraw retract recall delete"))
+"""What somebody does to what they made themselves."""
 
 
 class Reached(Struct, frozen=True, kw_only=True):
@@ -28,9 +30,18 @@ class Reached(Struct, frozen=True, kw_only=True):
 
 
 def reach(
-    operation: OperationProfile, profile: Profile, exchanges: Mapping[str, Exchange]
+    operation: OperationProfile,
+    profile: Profile,
+    exchanges: Mapping[str, Exchange],
+    *,
+    roles: Sequence[str] = (),
+    unnamed: bool = False,
 ) -> Reached | str:
-    """The way to a request of OPERATION that works, or why there is none."""
+    """The way to a request of OPERATION that works, or why there is none.
+
+    ROLES: the configured ones, for what nobody was seen doing. UNNAMED: what its path names need
+    not be there; the request is to be about what is not.
+    """
     for recipe in _by_success(operation):
         cases = recipe_cases(recipe, exchanges, profile)
         if cases and recipe.status < 300:
@@ -38,9 +49,12 @@ def reach(
     pieced = _pieced(operation, profile, exchanges)
     if pieced is not None:
         return pieced
+    declared = declared_way(operation, profile, roles=roles, unnamed=unnamed)
+    if not isinstance(declared, str):
+        return Reached(cases=declared, recorded=False)
     if operation.recipes:
-        return "the recorded way to it cannot be repeated"
-    return "no captured traffic shows how to get there"
+        return f"the recorded way to it cannot be repeated, and {declared}"
+    return f"no captured traffic shows how to get there, and {declared}"
 
 
 def _by_success(operation: OperationProfile) -> list[Recipe]:
@@ -51,14 +65,9 @@ def _pieced(
     operation: OperationProfile, profile: Profile, exchanges: Mapping[str, Exchange]
 ) -> Reached | None:
     """The way to a neighbour that stands on the same things, then a request from the schema."""
-    wanted = split_template(operation.operation.template)
-    names = parameter_names(operation.operation.template)
-    body = _made_up(operation)
-    if body is _NOTHING:
+    body = made_body(operation)
+    if body is None or not parameter_names(operation.operation.template):
         return None
-    if not names:
-        case = _case(operation, "/" + "/".join(wanted), body, role=_role(operation, profile))
-        return Reached(cases=(case,), recorded=False)
     for neighbour in _neighbours(operation, profile):
         for recipe in _by_success(neighbour):
             cases = recipe_cases(recipe, exchanges, profile)
@@ -128,7 +137,11 @@ def _behind(
         for b in last.bindings
         if b.place.part == "path" and int(b.place.name) < length
     )
-    case = _case(operation, "/" + "/".join(path), body, role=last.role, parents=last.origin.parents)
+    role = last.role
+    made = [cases[b.step].role for b in bindings]
+    if made and set(stems(titles.verb(operation))) & _WITHDRAWS:
+        role = made[-1]  # whoever asked for it takes it back, not whoever decides about it
+    case = _case(operation, "/" + "/".join(path), body, role=role, parents=last.origin.parents)
     return (*cases[:-1], msgspec.structs.replace(case, bindings=bindings))
 
 
@@ -140,7 +153,8 @@ def _case(
     role: str,
     parents: tuple[str, ...] = (),
 ) -> Case:
-    headers = (("content-type", "application/json"),) if body else ()
+    media = media_type_for(operation) or "application/json"
+    headers = (("content-type", media),) if body else ()
     return Case(
         request=Request(
             method=operation.operation.method, origin="", path=path, headers=headers, body=body
@@ -149,75 +163,3 @@ def _case(
         origin=Origin(source="scenario", parents=parents),
         role=role,
     )
-
-
-def _role(operation: OperationProfile, profile: Profile) -> str:
-    """Who was answered well most often, here or else anywhere."""
-    for operations in ((operation,), profile.operations):
-        good: dict[str, int] = {}
-        for one in operations:
-            for role, counts in one.roles.items():
-                well = sum(n for status, n in counts.items() if status.startswith("2"))
-                if well and role != "unknown":
-                    good[role] = good.get(role, 0) + well
-        if good:
-            return max(good, key=lambda r: (bool(r), good[r]))
-    return ""
-
-
-_NOTHING = b"\x00"
-"""No body can be made up."""
-
-
-def _made_up(operation: OperationProfile) -> bytes:
-    """A smallest body that the specification's schema allows; empty when it wants none."""
-    if not operation.request_schema or operation.operation.method in ("GET", "DELETE", "HEAD"):
-        return b""
-    root = json.loads(operation.request_schema)
-    try:
-        return msgspec.json.encode(_instance(root, root, DEPTH_MAX))
-    except LookupError:
-        return _NOTHING
-
-
-def _instance(schema: Any, root: Any, depth: int) -> Any:
-    """A value SCHEMA allows; raises LookupError where it asks for more than is tried here."""
-    schema = resolved(schema, root)
-    for key in ("const", "default", "example"):
-        if key in schema:
-            return schema[key]
-    for key in ("examples", "enum"):
-        if isinstance(schema.get(key), list) and schema[key]:
-            return schema[key][0]
-    for key in ("allOf", "anyOf", "oneOf"):
-        if schema.get(key):
-            return _instance({**schema[key][0], **_without(schema, key)}, root, depth)
-    types = types_of(schema, root)
-    if "object" in types or "properties" in schema:
-        if depth == 0:
-            raise LookupError("too deep")
-        properties = schema.get("properties", {})
-        return {
-            name: _instance(properties.get(name, {}), root, depth - 1)
-            for name in schema.get("required", ())
-        }
-    return _scalar(schema, types)
-
-
-def _scalar(schema: Mapping[str, Any], types: frozenset[str]) -> Any:
-    if types & {"integer", "number"}:
-        least = schema.get("minimum", schema.get("exclusiveMinimum", 0))
-        return (least if isinstance(least, int | float) else 0) + 1
-    if "boolean" in types:
-        return True
-    if "array" in types:
-        if schema.get("minItems"):
-            raise LookupError("an array that must not be empty")
-        return []
-    if schema.get("pattern") or schema.get("format") not in (None, "password", "binary"):
-        raise LookupError("a text of a certain form")
-    return "x" * max(1, min(int(schema.get("minLength", 1)), 64))
-
-
-def _without(schema: Mapping[str, Any], key: str) -> dict[str, Any]:
-    return {name: value for name, value in schema.items() if name != key}

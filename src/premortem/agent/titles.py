@@ -9,7 +9,7 @@ from premortem.agent.words import (
     VERBS,
     VERSION_SEGMENT,
     article,
-    is_plural,
+    is_action,
     participle,
     singular,
     stem,
@@ -28,6 +28,8 @@ _OPENING = re.compile(
 )
 _ARTICLE = re.compile(r"^(?:an?|the)\s+", re.IGNORECASE)
 _ADJECTIVES = frozenset({"negative", "null", "missing", "empty"})
+_PARTICLED = frozenset({"pay", "check", "log", "sign", "roll", "hold", "lay", "cash", "opt"})
+"""What `out`, `in` and the like make other verbs of."""
 _METHOD_VERBS = {
     "POST": "create",
     "PUT": "replace",
@@ -73,13 +75,18 @@ def from_prompt(prompt: str) -> str:
 
 def repeated(operation: OperationProfile) -> str:
     """`Refund is created twice`."""
-    return _cut(f"{entity(operation).capitalize()} is {_participle(operation)} twice")
+    return _cut(f"{entity(operation).capitalize()} is {done(operation)} twice")
 
 
 def retried(operation: OperationProfile) -> str:
     """`Refund is created again with the same idempotency key`."""
-    said = f"{entity(operation).capitalize()} is {_participle(operation)} again"
+    said = f"{entity(operation).capitalize()} is {done(operation)} again"
     return _cut(f"{said} with the same idempotency key")
+
+
+def happens(operation: OperationProfile) -> str:
+    """`Refund is created`."""
+    return _cut(f"{entity(operation).capitalize()} is {done(operation)}")
 
 
 def by_role(operation: OperationProfile, role: str) -> str:
@@ -92,18 +99,29 @@ def by_role(operation: OperationProfile, role: str) -> str:
 
 
 def with_value(operation: OperationProfile, field: str, says: str) -> str:
-    """`Refund with amount zero`, `Refund with negative amount`; changing it is said."""
+    """`Refund with amount zero`, `Refund with negative amount`, `Negative refund amount`; changing
+    it is said."""
     name = " ".join(tokens(field)) or field
     value = f"{says} {name}" if says in _ADJECTIVES else f"{name} {says}"
     thing = entity(operation)
     if operation.operation.method == "POST" and not _is_action(operation):
+        if name.startswith(f"{thing} "):
+            return _cut(value.capitalize())
         return _cut(f"{thing.capitalize()} with {value}")
-    return _cut(f"{thing.capitalize()} is {_participle(operation)} with {value}")
+    return _cut(f"{thing.capitalize()} is {done(operation)} with {value}")
 
 
-def _participle(operation: OperationProfile) -> str:
-    first, *rest = verb(operation).split(" ")
-    return " ".join([participle(first), *rest])
+def done(operation: OperationProfile) -> str:
+    """What OPERATION makes of a thing: `approved`, `paid out`, `given a late fee`."""
+    words = verb(operation).split(" ")
+    if len(words) > 1 and stem(words[0]) not in VERBS:
+        return f"given {article(words[0])} {' '.join(words)}"
+    first = words[0]
+    for particle in ("out", "off", "up", "in", "back", "down"):
+        base = first.removesuffix(particle)
+        if base != first and (stem(base) in VERBS or base in _PARTICLED):
+            return " ".join([participle(base), particle, *words[1:]])
+    return " ".join([participle(first), *words[1:]])
 
 
 def _literal(operation: OperationProfile) -> list[str]:
@@ -113,14 +131,7 @@ def _literal(operation: OperationProfile) -> list[str]:
 
 def _is_action(operation: OperationProfile) -> bool:
     """`POST /invoices/{id}/approve`: its last segment is a verb, not a collection."""
-    segments = split_template(operation.operation.template)
-    if operation.operation.method != "POST" or not segments or "{" in segments[-1]:
-        return False
-    words = tokens(segments[-1])
-    if not words or any(map(is_plural, words)):
-        return False
-    behind_thing = len(segments) > 1 and "{" in segments[-2]
-    return behind_thing or (stem(words[0]) in VERBS and len(segments) > 1)
+    return is_action(operation.operation.method, split_template(operation.operation.template))
 
 
 def _owner(literal: list[str]) -> str:

@@ -7,67 +7,103 @@ operations are found by the profile's own words. What nothing explains is said, 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from premortem.agent.boundaries import fits, left_out
-from premortem.agent.boundaries import wanted as boundaries_asked
-from premortem.agent.failure_modes import (
-    ANONYMOUS,
-    FAILURE_MODES,
-    ModeName,
-    mode_words,
-    modes_in,
-    offered,
-    possible,
+from premortem.agent import titles
+from premortem.agent.boundaries import mode_of
+from premortem.agent.boundaries import wanted as edges_wanted
+from premortem.agent.failure_modes import ANONYMOUS, mode_words, offered, possible
+from premortem.agent.fields_meant import VALUE_MODES, field_named, field_unnamed, takes
+from premortem.agent.index import Entry, Index, Scored
+from premortem.agent.inputs import InputField
+from premortem.agent.modes.mode import SAYS
+from premortem.agent.modes_meant import shortened, weigh_modes
+from premortem.agent.reading import (
+    Reading,
+    Word,
+    checked,
+    known_editions,
+    known_roles,
+    read,
 )
-from premortem.agent.index import ANY, CHANGING, READING, Asked, Entry, Index, Scored
-from premortem.agent.inputs import InputField, input_fields
-from premortem.agent.words import (
-    STOPWORDS,
-    VERBS,
-    VerbClass,
-    is_plural,
-    participle,
-    plain,
-    stem,
-    stems,
-    tokens,
-)
+from premortem.agent.said import quoted
+from premortem.agent.wording import asked_of, content, state_said, times_said
+from premortem.agent.words import VERBS, stem, tokens
+from premortem.domain.proposal import FailureModeName, OutcomeClass, Signal
+from premortem.domain.run import SAFE_METHODS
 from premortem.domain.scenario import Understanding
-from premortem.domain.traffic import Profile
+from premortem.domain.traffic import OperationProfile, Profile
 from premortem.errors import InputError
 
-PROMPT_CHARACTERS_MAX = 2_000
 OPERATIONS_MAX = 5
 """Operations an Understanding names."""
 OFFERED_MAX = 5
 """Operations that an error offers."""
 SHARE_OF_BEST = 0.6
 """An operation that scores less than this share of the best one is not what is meant."""
-
-_ANONYMOUS = re.compile(
-    r"\b(?:(?:an? )?(?:anonymous|unauthenticated)(?: (?:user|visitor|client|caller|person|"
-    r"request))?|(?:not|without|isn't|never)(?: being)? (?:signed|logged|signing|logging)[ -]in|"
-    r"(?:without|no) (?:an? |any |valid )*(?:access )?(?:token|credentials?|login|log-in|"
-    r"authentication|auth|password|sign-in|authorization header)|(?:signed|logged) out|nobody)\b"
+IMPOSSIBLE = 1.5
+"""What a failure mode loses that the operation the words speak of does not allow."""
+FIELD_NAMED, FIELD_BESIDE_VERB = 2.5, 0.8
+"""What an operation gains that has the field which is named; less where a verb says more."""
+ROLE_ALLOWED, ROLE_REFUSED = 1.0, 1.5
+"""What a role's being allowed says against its being asked about, its being refused for it."""
+QUOTED_FITS = 0.7
+"""What a text in quotes says for a wrong type or an unknown value, by the field that it is for."""
+FROM_CONTEXT = 0.6
+"""What a word counts that only the context says: of a handler's name, say."""
+_CODE_WORDS = frozenset(
+    [
+        "handler",
+        "validator",
+        "controller",
+        "service",
+        "command",
+        "usecase",
+        "use",
+        "case",
+        "request",
+        "dto",
+        "input",
+        "model",
+        "processor",
+        "endpoint",
+        "action",
+        "tests",
+        "test",
+        "api",
+    ]
 )
-_PEOPLE = frozenset(stems("user person customer client people caller visitor member"))
-"""Who does something, where no role is meant."""
-_ALLOWED = frozenset({"allowed", "permitted", "able", "authorized", "authorised", "signed"})
-_ARTICLES = frozenset({"a", "an", "the"})
-_BE = frozenset({"is", "are", "was", "were", "be", "been", "gets", "get", "got"})
+_OF_WHAT_IS_THERE = {
+    "stale_change": 3.0,
+    "forbidden_transition": 0.7,
+    "others_data": 1.0,
+}
+"""Modes that need a thing that is there -> what an operation loses that makes or lists some."""
+_SENT = frozenset(
+    {"boundary", "missing_value", "wrong_type", "unknown_value", "unit_switch", "mass_assignment"}
+)
+READS_ONLY = 4.0
+_OUTCOMES: tuple[tuple[OutcomeClass, str], ...] = (
+    ("denied", r"\b(?:40[13]|is forbidden|gets? forbidden)\b"),
+    ("not_found", r"\b40[4]\b|\bshould (?:not be found|answer not found)\b"),
+    ("conflict", r"\b(?:409|412|conflict)\b"),
+    ("invalid", r"\b(?:400|422|bad request|validation error)\b"),
+    ("one_wins", r"\b(?:only|exactly) one (?:of \w+ )?(?:should )?(?:wins?|succeeds?)\b"),
+)
 
 
-class _Read(Struct, frozen=True, kw_only=True):
-    """A question taken apart."""
+class _Meant(Struct, frozen=True, kw_only=True):
+    """What one failure mode makes of a question."""
 
-    prompt: str
-    words: tuple[str, ...]
-    """Lower case, in order, without those that name a role."""
-    role: str
-    modes: tuple[ModeName, ...]
+    mode: FailureModeName
+    weight: float
+    ranked: tuple[Scored, ...]
+    field: InputField | None
+    named: bool
+    """The question names the field."""
 
 
 def understand(
@@ -75,269 +111,203 @@ def understand(
     profile: Profile,
     *,
     roles: Collection[str] = (),
+    editions: Collection[str] = (),
     index: Index | None = None,
+    came_with: Signal | None = None,
 ) -> Understanding:
     """What PROMPT asks about; ROLES are the configured ones beside those in PROFILE.
 
-    INDEX: of PROFILE, where many questions are asked about one.
+    INDEX: of PROFILE, where many questions are asked about one. EDITIONS: known ones besides.
+    CAME_WITH: handler, role, edition and fields that the question itself need not name.
 
     Raises InputError when it is empty or too long, names no failure mode, or fits no operation;
     the message says what was understood and offers what comes nearest.
     """
     text = checked(prompt)
     index = index or Index(profile)
-    read = _read(text, profile, roles, index)
-    mode = _mode(read, index)
-    candidates, field = _candidates(read, mode, index)
-    asked = _asked(read, mode, index, field)
-    ranked = index.rank(asked, among=candidates)
-    best = _best(ranked, index, read, field=field)
+    reading = read(
+        text,
+        roles=known_roles(profile, roles),
+        editions=(*editions, *known_editions(profile)),
+        named=index.named,
+    )
+    if came_with is not None:
+        reading = _with_context(reading, came_with)
+    weighed = weigh_modes(reading, index)
+    edges = edges_wanted(text)
+    ways = sorted(
+        (_meant(mode, weight, reading, index, edges) for mode, weight in weighed.items()),
+        key=lambda m: -m.weight,
+    )
+    fitting = ((way, _best(way, index, reading)) for way in ways)
+    meant, best = next((pair for pair in fitting if pair[1]), (ways[0], []))
     if not best:
-        raise InputError(_nothing_fits(read, mode, asked, index))
-    if mode == "boundary" and field is None:
-        field = main_field(input_fields(best[0].operation), boundaries_asked(text))
+        raise InputError(_nothing_fits(reading, meant.mode, index))
+    first = best[0]
+    field = meant.field or field_unnamed(
+        meant.mode, index.entry(first.operation.id), edges, text.lower()
+    )
     known = frozenset().union(*(scored.matched for scored in best))
     return Understanding(
         prompt=text,
-        failure_mode=mode,
+        failure_mode=meant.mode,
         operation_ids=tuple(scored.operation.id for scored in best),
         field=field.name if field else "",
-        role=read.role,
-        not_understood=_left_over(read, known, field),
+        role=reading.role,
+        not_understood=_left_over(reading, known, field, index),
+        further_modes=tuple(m for m in weighed if m != meant.mode and weighed[m] >= SAYS),
+        entity=titles.entity(first.operation),
+        state=state_said(reading),
+        edition=reading.edition,
+        outcomes=tuple(name for name, said in _OUTCOMES if re.search(said, text.lower())),
+        values=tuple(edge for edge in edges if mode_of(edge) == meant.mode) or edges,
+        owner=reading.owner,
+        beside=_beside(reading, index, first.operation.id),
+        times=times_said(text.lower()),
+        given=came_with.field_values if came_with else (),
+        trace_id=came_with.trace_id if came_with else "",
+        blueprint_id=came_with.blueprint_id if came_with else "",
+        handler=came_with.handler if came_with else "",
     )
 
 
-def checked(prompt: str) -> str:
-    """PROMPT in one line without odd characters. Raises InputError when it cannot be a question."""
-    text = " ".join(plain(prompt[: PROMPT_CHARACTERS_MAX + 1]).split())
-    if not text:
-        raise InputError('the question is empty; ask something like "What if ... twice?"')
-    if len(prompt) > PROMPT_CHARACTERS_MAX:
-        raise InputError(
-            f"the question has {len(prompt)} characters; at most {PROMPT_CHARACTERS_MAX} are "
-            f"read: ask about one thing at a time"
-        )
-    return text
-
-
-def known_roles(profile: Profile, configured: Collection[str]) -> tuple[str, ...]:
-    """Configured roles, then those that the traffic shows besides."""
-    seen = {role for operation in profile.operations for role in operation.roles}
-    return (*configured, *sorted(seen - set(configured) - {"", "unknown"}))
-
-
-def _read(text: str, profile: Profile, roles: Collection[str], index: Index) -> _Read:
-    low = text
-    role = ""
-    found = _ANONYMOUS.search(text.lower())
-    if found is not None and _ANONYMOUS.search(text.lower()):
-        role = ANONYMOUS
-        low = text[: found.start()] + " " + text[found.end() :]
-    words = tokens(low)
-    if not role:
-        role, words = _role_in(words, known_roles(profile, roles), index)
-    return _Read(prompt=text, words=tuple(words), role=role, modes=modes_in(low))
-
-
-def _role_in(words: list[str], roles: Sequence[str], index: Index) -> tuple[str, list[str]]:
-    """The role WORDS name as the one who acts, and the words without it."""
-    stemmed = [stem(word) for word in words]
-    for role in sorted(roles, key=len, reverse=True):
-        name = stems(role)
-        for at in range(len(words) - len(name) + 1):
-            if not name or stemmed[at : at + len(name)] != name:
-                continue
-            if not _is_object(words, at, at + len(name), index):
-                return role, words[:at] + words[at + len(name) :]
-    return "", words
-
-
-def _is_object(words: Sequence[str], start: int, end: int, index: Index) -> bool:
-    """Whether something is done to words[START:END]: `a guest is deleted`, `delete a guest`."""
-    if start and words[start - 1] in ("by", "as"):
-        return False
-    before = [w for w in words[:start] if w not in ("a", "an", "the", "same", "new", "another")]
-    after = words[end : end + 2]
-    passive = (
-        len(after) == 2
-        and after[0] in _BE
-        and after[1].endswith(("ed", "en", "id"))
-        and after[1] not in _ALLOWED
-    )
-    governed = bool(before) and stem(before[-1]) in VERBS and before[-1] not in _BE
-    return (passive or governed) and any(stem(w) in index.named for w in words[start:end])
-
-
-def _mode(read: _Read, index: Index) -> ModeName:
-    modes = list(read.modes)
-    if not modes and stem(left_out(" ".join(read.words))) in index.fields:
-        modes.append("boundary")
-    # A service may have an operation called duplicate, or retry: then the word names that.
-    if modes and modes[0] == "duplicate" and len(modes) > 1 and _only_named(read, index):
-        modes.append(modes.pop(0))
-    if modes:
-        return modes[0]
-    if read.role:
-        return "forbidden_role"
-    known = [word for word in _content(read.words) if index.known(stem(word))]
-    raise InputError(
-        f'"{_cut(read.prompt)}" names nothing that could go wrong; '
-        f"understood: {', '.join(known) or 'nothing'}. Say one of: {offered()}"
-    )
-
-
-def _only_named(read: _Read, index: Index) -> bool:
-    pattern = re.compile(FAILURE_MODES[0].pattern)
-    named = [word for word in read.words if pattern.fullmatch(word)]
-    return bool(named) and all(stem(word) in index.heads for word in named)
-
-
-def _candidates(read: _Read, mode: ModeName, index: Index) -> tuple[list[Entry], InputField | None]:
-    """The operations that MODE is possible for, and the field that the question names."""
-    entries = [e for e in index.entries if possible(mode, e.operation)]
-    if mode != "boundary":
-        return entries, None
-    wanted = boundaries_asked(read.prompt)
-    stemmed = [stem(word) for word in read.words]
-    near = mode_words(read.prompt) | {"without", "no"}
-    edges = [at for at, word in enumerate(read.words) if word in near]
-    fields: dict[str, tuple[float, float, InputField]] = {}
-    for entry in entries:
-        field = _named_field(stemmed, edges, entry.inputs, wanted)
-        if field is not None:
-            fields[entry.operation.id] = field
-    if not fields:
-        fitting = [e for e in entries if main_field(e.inputs, wanted) is not None]
-        return fitting, None
-    best = max(found[:2] for found in fields.values())
-    having = [e for e in entries if e.operation.id in fields and fields[e.operation.id][:2] == best]
-    return having, fields[having[0].operation.id][2]
-
-
-def _named_field(
-    stemmed: Sequence[str],
-    edges: Sequence[int],
-    inputs: Sequence[InputField],
-    wanted: Sequence[str],
-) -> tuple[float, float, InputField] | None:
-    """How fully, how near to EDGES (positions of the words for the edge), and which of INPUTS."""
-    best: tuple[float, float, InputField] | None = None
-    for field in inputs:
-        name = list(field.stems)
-        if not name or not any(fits(boundary, field.types) for boundary in wanted):
-            continue
-        for length, position in _said(name, stemmed):
-            distance = min((abs(position - edge) for edge in edges), default=0)
-            if best is None or (length, -distance) > best[:2]:
-                best = (length, -distance, field)
-    return best
-
-
-def _said(name: Sequence[str], stemmed: Sequence[str]) -> Iterator[tuple[float, int]]:
-    """How many of NAME's words stand in STEMMED in a row, and where; less for one of them."""
-    span = len(name)
-    for at in range(len(stemmed) - span + 1):
-        if list(stemmed[at : at + span]) != list(name):
-            continue
-        after = stemmed[at + span] if at + span < len(stemmed) else ""
-        if name[-1] in _ARTICLES and after not in STOPWORDS:
-            continue  # `a project`: the article of what follows, though a field is called so, too
-        # A field may be called `to` or `value`; one that says more is meant sooner.
-        yield (float(span) if set(name) - STOPWORDS else 0.25), at
-    if span > 1:
-        # `customer` for customer_name, `name` for displayName: half a naming.
-        for at, word in enumerate(stemmed):
-            if word in (name[0], name[-1]) and word not in STOPWORDS:
-                yield 0.5, at
-
-
-def main_field(inputs: Sequence[InputField], wanted: Sequence[str]) -> InputField | None:
-    """The field of INPUTS that is meant when none is named: numbers before texts."""
-    fields = [
-        f
-        for f in inputs
-        if f.place.part == "body"
-        and "*" not in f.place.tokens
-        and any(fits(boundary, f.types) for boundary in wanted)
-        and not _identifies(f)
+def _with_context(reading: Reading, signal: Signal) -> Reading:
+    """READING with what the question left to its context; what it says itself goes before."""
+    named = " ".join((signal.handler, signal.dto, signal.validator))
+    spoken = [word for word in tokens(named) if word not in _CODE_WORDS]
+    if signal.operation_id:
+        spoken += tokens(signal.operation_id)
+    more = [
+        Word(text=word, stem=stem(word), weight=FROM_CONTEXT, clause=-1)
+        for word in dict.fromkeys(spoken)
+        if stem(word) not in {said.stem for said in reading.words}
     ]
-    numeric = [f for f in fields if f.types & {"number", "integer"}]
-    chosen = numeric or ([] if _about_numbers(wanted) else fields)
-    return chosen[0] if chosen else None
-
-
-def _about_numbers(wanted: Sequence[str]) -> bool:
-    return bool({"negative", "zero"} & set(wanted))
-
-
-def _identifies(field: InputField) -> bool:
-    return bool({"id", "uuid", "key"} & set(field.stems))
-
-
-def _asked(read: _Read, mode: ModeName, index: Index, field: InputField | None) -> Asked:
-    named = mode_words(read.prompt)
-    words = [w for w in _content(read.words) if w not in named or stem(w) in index.heads]
-    stemmed = [stem(word) for word in words]
-    classes: list[VerbClass] = []
-    known: list[str] = []
-    plurals: set[str] = set()
-    own = set(field.stems) if field else set()
-    for position, (word, base) in enumerate(zip(words, stemmed, strict=True)):
-        again = base.removeprefix("re-").removeprefix("re")
-        base = again if base not in VERBS and again in VERBS else base
-        if base in VERBS and (base not in index.heads or _acts(word, base)):
-            classes.append(VERBS[base])
-        if _is_doer(position, words):
-            continue
-        found = index.known(base)
-        if found and found not in own:
-            known.append(found)
-            if is_plural(word):
-                plurals.add(found)
-    return Asked(
-        words=tuple(known),
-        plurals=frozenset(plurals),
-        classes=tuple(dict.fromkeys(classes)),
-        preferred=_preferred(mode, field),
+    fields = [
+        Word(text=word, stem=stem(word), weight=FROM_CONTEXT, clause=-2)
+        for name, _ in signal.field_values
+        for word in tokens(name)
+    ]
+    return replace(
+        reading,
+        words=(*reading.words, *more, *fields),
+        role=reading.role or signal.role,
+        edition=reading.edition or signal.edition,
     )
 
 
-def _preferred(mode: ModeName, field: InputField | None) -> Mapping[str, float]:
-    if mode == "forbidden_role":
-        return ANY
-    return READING if field is not None and field.place.part == "query" else CHANGING
+def suggest(prompt: str, profile: Profile, *, count: int, index: Index | None = None) -> list[str]:
+    """Ids of the operations that the words of PROMPT come nearest to, best first."""
+    index = index or Index(profile)
+    reading = read(checked(prompt), roles=known_roles(profile, ()), named=index.named)
+    ranked = index.rank(asked_of(reading, "", index, in_query=False))
+    return [scored.operation.id for scored in ranked[:count]]
 
 
-def _acts(word: str, base: str) -> bool:
-    """Whether WORD looks like a verb's form rather than the thing of that name."""
-    return word != base and (word.endswith(("ing", "ed")) or word == participle(base))
+def _meant(
+    mode: FailureModeName, weight: float, reading: Reading, index: Index, edges: Sequence[str]
+) -> _Meant:
+    """The operations under MODE, and how well MODE fits the one that the words speak of."""
+    fitting_edges = tuple(edge for edge in edges if mode_of(edge) == mode)
+    near_words = mode_words(reading.told, mode) | {"without", "no"}
+    # What is injected names no field: a script tag is no tag.
+    hidden = near_words if mode == "injection" else frozenset[str]()
+    said = ["" if word.text in hidden else word.stem for word in reading.words]
+    near = [at for at, word in enumerate(reading.words) if word.text in near_words]
+    named: dict[str, tuple[float, float, InputField]] = {}
+    for entry in index.entries:
+        found = field_named(mode, entry, said, edges=fitting_edges, near=near)
+        if found is not None:
+            named[entry.operation.id] = found
+    top = max((found[:2] for found in named.values()), default=None)
+    having = {id_ for id_, found in named.items() if found[:2] == top} if top else set()
+    # `What if to is empty?` names nothing but a field.
+    clear = 0.5 if any(word.text not in near_words for word in content(reading)) else 0.25
+    sure = mode in VALUE_MODES and top is not None and top[0] >= clear
+    own = frozenset(s for id_ in having for s in named[id_][2].stems) if sure else frozenset()
+    asked = asked_of(reading, mode, index, in_query=_in_query(named, having), own=own)
+    overall = index.rank(asked)
+    scored = [
+        replace(
+            s,
+            score=s.score
+            + _leaning(mode, index.entry(s.operation.id), has=sure and s.operation.id in having),
+        )
+        for s in overall
+    ]
+    worth = FIELD_BESIDE_VERB if max(asked.verbs.values(), default=0.0) > 0.9 else FIELD_NAMED
+    for at, one in enumerate(scored):
+        if sure and one.operation.id in having:
+            scored[at] = replace(one, score=one.score + worth)
+    scored.sort(key=lambda s: -round(s.score, 3))
+    fitting = [s for s in scored if possible(mode, s.operation)]
+    weight -= _misfit(mode, scored[0], fitting, reading) if scored else 0.0
+    field = (
+        named[fitting[0].operation.id][2] if fitting and fitting[0].operation.id in named else None
+    )
+    if field is not None and quoted(reading.prompt):
+        weight += QUOTED_FITS * takes(mode, field)
+    return _Meant(
+        mode=mode,
+        weight=weight,
+        ranked=tuple(fitting),
+        field=field,
+        named=bool(sure and having),
+    )
 
 
-def _is_doer(position: int, words: Sequence[str]) -> bool:
-    """`a user issues ...`: somebody, not the thing it is about."""
-    if stem(words[position]) not in _PEOPLE or position + 2 >= len(words):
-        return False
-    following = words[position + 1]
-    return stem(following) in VERBS and not following.endswith("ed")
+def _in_query(
+    named: Mapping[str, tuple[float, float, InputField]], having: Collection[str]
+) -> bool:
+    return bool(having) and all(named[id_][2].place.part == "query" for id_ in having)
 
 
-def _content(words: Sequence[str]) -> list[str]:
-    return [w for w in words if w not in STOPWORDS and not w.lstrip("-").isdigit() and len(w) > 1]
+def _leaning(mode: str, entry: Entry, *, has: bool) -> float:
+    """How well an operation's kind goes with MODE: only what is there can be outdated."""
+    if mode in _OF_WHAT_IS_THERE:
+        there = entry.acts or entry.one or entry.operation.operation.method == "DELETE"
+        there = there or (mode == "others_data" and "{" in entry.operation.operation.template)
+        return 0.0 if there else -_OF_WHAT_IS_THERE[mode]
+    method = entry.operation.operation.method
+    if mode in _SENT and not has and method in (*SAFE_METHODS, "DELETE"):
+        return -READS_ONLY  # such a value is sent rather in a body
+    return 0.0
 
 
-def _best(
-    ranked: Sequence[Scored], index: Index, read: _Read, *, field: InputField | None
-) -> list[Scored]:
+def _misfit(mode: str, first: Scored, fitting: Sequence[Scored], reading: Reading) -> float:
+    """What speaks against MODE for the operation that the words speak of; negative: for it."""
+    against = 0.0
+    if not fitting or (fitting[0].operation.id != first.operation.id and first.matched):
+        against += IMPOSSIBLE
+    if mode == "forbidden_role" and reading.role and reading.role != ANONYMOUS:
+        against += _role_against(first.operation, reading.role)
+    return against
+
+
+def _best(meant: _Meant, index: Index, reading: Reading) -> list[Scored]:
     """Those that are plausibly meant; empty when no word says what any is about."""
-    about = [s for s in ranked if field is not None or _is_about(s, index, read)]
-    if not about or (field is None and about[0].score <= 0):
-        return []
-    if not any(scored.matched for scored in about):
-        return about[:OPERATIONS_MAX]  # only a field is named: every operation that has it
-    floor = about[0].score * SHARE_OF_BEST if about[0].score > 0 else about[0].score - 3
+    ranked = meant.ranked
+    about = [s for s in ranked if _is_about(s, index, reading) or (meant.named and s.matched)]
+    if not about and meant.named:
+        return list(ranked[:OPERATIONS_MAX])  # only a field is named: every operation that has it
+    if not about:
+        return _refused(ranked, reading) if meant.mode == "forbidden_role" else []
     first = about[0]
+    floor = first.score * SHARE_OF_BEST if first.score > 0 else first.score - 3
     alike = [s for s in about if _means_as_much(s, first)]
     return [s for s in alike if s.score >= floor][:OPERATIONS_MAX]
+
+
+def _refused(ranked: Sequence[Scored], reading: Reading) -> list[Scored]:
+    """Nothing is named but who: what production or the specification refuses that role."""
+    if not reading.role or reading.role == ANONYMOUS:
+        return []
+    found = [
+        s
+        for s in ranked
+        if {"401", "403"} & set(s.operation.roles.get(reading.role, {}))
+        or (s.operation.allowed_roles and reading.role not in s.operation.allowed_roles)
+    ]
+    return found[:OPERATIONS_MAX]
 
 
 def _means_as_much(scored: Scored, first: Scored) -> bool:
@@ -350,37 +320,61 @@ def _means_as_much(scored: Scored, first: Scored) -> bool:
     )
 
 
-def _is_about(scored: Scored, index: Index, read: _Read) -> bool:
+def _is_about(scored: Scored, index: Index, reading: Reading) -> bool:
     """Some word names what the operation is about; an everyday verb only where all is explained."""
-    if any(word not in VERBS for word in scored.matched):
+    if scored.nouns:
         return True
-    explained = not _left_over(read, scored.matched, None)
+    explained = not _left_over(reading, scored.matched, None, index)
     return explained and any(word in index.heads for word in scored.matched)
 
 
-def _left_over(read: _Read, known: Collection[str], field: InputField | None) -> tuple[str, ...]:
+def _role_against(operation: OperationProfile, role: str) -> float:
+    """What specification and production say of ROLE's doing it: allowed, refused or nothing."""
+    if operation.allowed_roles:
+        return ROLE_ALLOWED if role in operation.allowed_roles else -ROLE_REFUSED
+    statuses = operation.roles.get(role, {})
+    if any(status.startswith("2") for status in statuses):
+        return ROLE_ALLOWED
+    return -ROLE_REFUSED if {"401", "403"} & set(statuses) else 0.0
+
+
+def _left_over(
+    reading: Reading, known: Collection[str], field: InputField | None, index: Index
+) -> tuple[str, ...]:
     own = set(field.stems) if field else set()
-    explained = set(mode_words(read.prompt))
+    explained = mode_words(reading.told)
     return tuple(
-        word
-        for word in dict.fromkeys(_content(read.words))
-        if stem(word) not in known
-        and stem(word) not in own
-        and stem(word) not in VERBS
-        and word not in explained
+        dict.fromkeys(
+            word.text
+            for word in content(reading)
+            if not known & index.known(word.means).keys()
+            and word.stem not in own
+            and word.stem not in VERBS
+            and word.means not in VERBS
+            and word.text not in explained
+        )
     )
 
 
-def _nothing_fits(read: _Read, mode: ModeName, asked: Asked, index: Index) -> str:
-    unknown = _left_over(read, asked.words, None)
+def _beside(reading: Reading, index: Index, meant: str) -> tuple[str, ...]:
+    """Actions that the question names beside the one in question."""
+    said = {base for word in reading.words for base in index.known(word.means)}
+    found = [
+        entry.operation.id
+        for entry in index.entries
+        if entry.acts and entry.operation.id != meant and set(entry.head) <= said
+    ]
+    return tuple(found[:OPERATIONS_MAX])
+
+
+def _nothing_fits(reading: Reading, mode: str, index: Index) -> str:
+    asked = asked_of(reading, mode, index, in_query=False)
+    unknown = _left_over(reading, asked.said.keys(), None, index)
     near = [s.operation.id for s in index.rank(asked)[:OFFERED_MAX]]
-    understood = [mode, *([f"role {read.role}"] if read.role else []), *asked.words]
+    who = [f"role {reading.role}"] if reading.role else []
+    understood = [mode, *who, *asked.said]
     return (
-        f'no operation fits "{_cut(read.prompt)}"; understood: {", ".join(understood)}; '
+        f'no operation fits "{shortened(reading.prompt)}"; understood: {", ".join(understood)}; '
         f"not understood: {', '.join(unknown) or 'nothing more'}. The nearest operations: "
         f"{'; '.join(near) or 'none'}. Failure modes: {offered()}"
     )
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= 120 else text[:117] + "..."

@@ -1,8 +1,9 @@
 """What a scenario is worth, found by running it: regression, finding or junk.
 
-Lint, bind, run several times from a fresh state, then once under each injected fault. Green is
-no merit by itself: a scenario that no fault turns red is junk. A stable red one is a finding,
-and a person rules.
+Lint, bind, run several times from a fresh state, then once under each fault that fits what it
+asks. Green is no merit by itself: a scenario that no fault turns red is junk. A stable red one is
+a finding, and so is a green one whose answers break what the specification promises; a person
+rules.
 """
 
 from __future__ import annotations
@@ -10,21 +11,20 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Literal
 
+import msgspec
+
 from premortem.agent.bind import BoundStep, bind
 from premortem.agent.bindings import Bindings
-from premortem.agent.engine import (
-    ClientFactory,
-    Wrap,
-    question_index,
-    refuse_unsafe,
-    run_scenario,
-)
-from premortem.agent.faults import FAULTS, wrapping
-from premortem.domain.run import SAFE_METHODS
-from premortem.domain.scenario import UNCERTAIN, Scenario, ScenarioVerdict, StepResult
+from premortem.agent.engine import ClientFactory, question_index, refuse_unsafe, run_scenario
+from premortem.agent.faults import FaultyClient, InjectedFault, faults_for
+from premortem.agent.hearing import Hearing, Notice, Said, answers_in_question, heard, noticed
+from premortem.agent.question import Question, question_of
+from premortem.agent.world import ScenarioClient, World
+from premortem.domain.scenario import UNCERTAIN, Evidence, Scenario, ScenarioVerdict, StepResult
 
 RUNS = 5
 """From a fresh state each: what differs among them is flaky."""
+FLAKY = "flaky"
 Colour = Literal["green", "red", "broken"]
 
 
@@ -38,11 +38,13 @@ def judge(
     clock: Callable[[], float],
     runs: int = RUNS,
     unsafe_target: str = "",
+    notice: Notice = lambda _case, _sent: (),
 ) -> ScenarioVerdict:
-    """The verdict on SCENARIO. RESET is called before every run.
+    """The verdict on SCENARIO. RESET is called before every run; False: there is none.
 
     UNSAFE_TARGET: address of a target that is not disposable; then a scenario that changes
-    data raises UnsafeTarget and nothing is sent. Errors of RESET and of signing in pass through.
+    data raises UnsafeTarget and nothing is sent. NOTICE: what speaks against an answer though no
+    step asks for it. Errors of RESET and of signing in pass through.
     """
     bound = bind(scenario, bindings=bindings, roles=roles)
     problem = lint(bound)
@@ -50,32 +52,23 @@ def judge(
         return _junk(problem, steps=_unsent(bound))
     if unsafe_target:
         refuse_unsafe(bound, bindings, target=unsafe_target)
-
-    def run(wrap: Wrap | None = None) -> tuple[StepResult, ...]:
-        reset()
-        return run_scenario(
-            scenario,
-            client_factory=client_factory,
-            bindings=bindings,
-            roles=roles,
-            clock=clock,
-            wrap=wrap,
-        )
-
-    results: list[tuple[StepResult, ...]] = []
-    colours: list[Colour] = []
-    for _ in range(runs):
-        results.append(run())
-        colours.append(_colour(results[-1], question_index(bound)))
-        if colours[-1] != colours[0] or colours[0] == "broken":
-            break
-    settled = _settled(colours, results)
-    if settled is not None and settled.outcome == "finding" and UNCERTAIN in scenario.tags:
-        why = f"unclear: {settled.reason}; but {scenario.origin.expectation}, for some reason"
-        return _junk(why, steps=settled.steps, runs=settled.runs)
-    if settled is not None:
-        return settled
-    return _by_faults(bound, run, colours, results[-1])
+    trial = _Trial(
+        scenario,
+        bound,
+        client_factory=client_factory,
+        reset=reset,
+        bindings=bindings,
+        roles=roles,
+        clock=clock,
+    )
+    began = clock()
+    verdict = _ruled(trial, runs, notice)
+    evidence = Evidence(
+        heard=heard(trial.said),
+        noticed=verdict.evidence.noticed,
+        duration_s=round(clock() - began, 3),
+    )
+    return msgspec.structs.replace(verdict, evidence=evidence)
 
 
 def lint(steps: Sequence[BoundStep]) -> str:
@@ -90,6 +83,111 @@ def lint(steps: Sequence[BoundStep]) -> str:
     if not any(checks):
         return "it has no concrete Then behind its last When"
     return ""
+
+
+class _Trial:
+    """Runs one scenario again and again, each time from a fresh state."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        bound: Sequence[BoundStep],
+        *,
+        client_factory: ClientFactory,
+        reset: Callable[[], object],
+        bindings: Bindings,
+        roles: Collection[str],
+        clock: Callable[[], float],
+    ) -> None:
+        self.scenario, self.bound = scenario, bound
+        self.question: Question = question_of(bound, scenario.origin)
+        self._client_factory, self._reset = client_factory, reset
+        self._bindings, self._roles, self._clock = bindings, roles, clock
+        self.said: list[Said] = []
+        """Of the last run without a fault."""
+        self.fresh = True
+        """Every run began in the same state, as far as the reset says."""
+
+    def run(self) -> tuple[StepResult, ...]:
+        """Once, as it is."""
+        said: list[Said] = []
+        results = self._run(lambda client, world: Hearing(client, world, said))
+        self.said = said
+        return results
+
+    def under(self, fault: InjectedFault) -> Colour | None:
+        """What FAULT makes of it; None: the fault did not come about."""
+        clients: list[FaultyClient] = []
+        remembered = answers_in_question(self.said)
+
+        def wrap(client: ScenarioClient, world: World) -> ScenarioClient:
+            faulty = FaultyClient(
+                client, world, fault, question=self.question, remembered=remembered
+            )
+            clients.append(faulty)
+            return faulty
+
+        results = self._run(wrap)
+        happened = any(client.happened for client in clients)
+        index = question_index(self.bound)
+        stopped = _stopped_at(results)
+        if not happened or 0 <= stopped < index:
+            return None
+        # Broken counts as noticed: a runner shows it as red, too.
+        return "red" if stopped >= 0 else "green"
+
+    def _run(
+        self, wrap: Callable[[ScenarioClient, World], ScenarioClient]
+    ) -> tuple[StepResult, ...]:
+        self.fresh = self._reset() is not False and self.fresh
+        return run_scenario(
+            self.scenario,
+            client_factory=self._client_factory,
+            bindings=self._bindings,
+            roles=self._roles,
+            clock=self._clock,
+            wrap=wrap,
+        )
+
+
+def _ruled(trial: _Trial, runs: int, notice: Notice) -> ScenarioVerdict:
+    results: list[tuple[StepResult, ...]] = []
+    colours: list[Colour] = []
+    notices: list[tuple[str, ...]] = []
+    for _ in range(runs):
+        results.append(trial.run())
+        notices.append(noticed(trial.said, notice))
+        colours.append(_colour(results[-1], question_index(trial.bound)))
+        if colours[-1] == "broken" and _crashed(trial.said):
+            colours[-1] = "red"  # whatever was asked: a service is never to fail on its side
+        if colours[-1] != colours[0] or colours[0] == "broken":
+            break
+    always = tuple(text for text in notices[0] if all(text in other for other in notices))
+    verdict = _settled(colours, results) or _against(always, colours, results)
+    if verdict is not None and not trial.fresh and verdict.reason.startswith(FLAKY):
+        why = f"{verdict.reason}; no `[target.reset]` is configured, so runs begin differently"
+        return msgspec.structs.replace(verdict, reason=why)
+    if verdict is None:
+        return _by_faults(trial, colours, results[-1])
+    verdict = msgspec.structs.replace(verdict, evidence=Evidence(noticed=always))
+    if verdict.outcome == "finding" and UNCERTAIN in trial.scenario.tags:
+        return _unclear(verdict, trial)
+    return verdict
+
+
+def _unclear(verdict: ScenarioVerdict, trial: _Trial) -> ScenarioVerdict:
+    """Where evidence speaks against the expectation, red proves nothing; a crash does."""
+    if verdict.evidence.noticed or _crashed(trial.said):
+        return verdict
+    because = trial.scenario.origin.expectation
+    why = f"unclear: {verdict.reason}; but {because}, for some reason"
+    return _junk(why, steps=verdict.steps, runs=verdict.runs)
+
+
+def _crashed(said: Sequence[Said]) -> bool:
+    """Whether the last answer is a server error."""
+    last = said[-1].sent.response if said else None
+    return last is not None and last.status >= 500
 
 
 def _unsent(bound: Sequence[BoundStep]) -> tuple[StepResult, ...]:
@@ -120,13 +218,13 @@ def _settled(
     runs = tuple(colours)
     if len(set(runs)) > 1:
         odd = results[-1]
-        return _junk(f"flaky: {_stop(odd)}, but not in every run", steps=odd, runs=runs)
+        return _junk(f"{FLAKY}: {_stop(odd)}, but not in every run", steps=odd, runs=runs)
     if runs[0] == "broken":
         return _junk(f"it cannot be carried out: {_stop(results[0])}", steps=results[0], runs=runs)
     if runs[0] == "red":
         stops = {_stopped_at(result) for result in results}
         if len(stops) > 1:
-            return _junk("flaky: it fails at different steps", steps=results[-1], runs=runs)
+            return _junk(f"{FLAKY}: it fails at different steps", steps=results[-1], runs=runs)
         return ScenarioVerdict(
             outcome="finding",
             reason=f"red in {len(runs)} of {len(runs)} runs: {_stop(results[0])}",
@@ -136,18 +234,32 @@ def _settled(
     return None
 
 
-def _by_faults(
-    bound: Sequence[BoundStep],
-    run: Callable[[Wrap | None], tuple[StepResult, ...]],
+def _against(
+    noticed_always: Sequence[str],
     colours: Sequence[Colour],
-    steps: tuple[StepResult, ...],
+    results: Sequence[tuple[StepResult, ...]],
+) -> ScenarioVerdict | None:
+    """The finding that its answers are, though every step passes; None: nothing speaks against
+    them."""
+    if not noticed_always:
+        return None
+    runs = tuple(colours)
+    return ScenarioVerdict(
+        outcome="finding",
+        reason=f"every step passes, but in {len(runs)} of {len(runs)} runs: {noticed_always[0]}",
+        runs=runs,
+        steps=results[0],
+    )
+
+
+def _by_faults(
+    trial: _Trial, colours: Sequence[Colour], steps: tuple[StepResult, ...]
 ) -> ScenarioVerdict:
-    refused, changes = _expects_refusal(bound), _changes_data(bound)
     killed: list[str] = []
     survived: list[str] = []
-    for fault in FAULTS:
-        if fault.applies(refused, changes):
-            colour = _colour(run(wrapping(fault)), question_index(bound))
+    for fault in faults_for(trial.question):
+        colour = trial.under(fault)
+        if colour is not None:
             (killed if colour == "red" else survived).append(fault.name)
     runs = tuple(colours)
     if not killed:
@@ -161,20 +273,6 @@ def _by_faults(
         faults_killed=tuple(killed),
         faults_survived=tuple(survived),
     )
-
-
-def _expects_refusal(bound: Sequence[BoundStep]) -> bool:
-    for step in bound[question_index(bound) + 1 :]:
-        if step.entry is not None and step.entry.name == "status":
-            return int(step.arguments[0]) >= 400
-    return False
-
-
-def _changes_data(bound: Sequence[BoundStep]) -> bool:
-    """Whether the request in question is unsafe; a repetition repeats the one before it."""
-    sending = [s for s in bound[: question_index(bound) + 1] if s.entry and s.entry.sends]
-    methods = [str(s.arguments[1]) for s in sending if s.entry and s.entry.name.startswith("send")]
-    return bool(methods) and methods[-1] not in SAFE_METHODS
 
 
 def _stopped_at(results: Sequence[StepResult]) -> int:

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Literal
 
-VerbClass = Literal["create", "change", "delete", "read"]
+VerbClass = Literal["create", "change", "delete", "read", "put", "patch"]
 
 _TOKEN = re.compile(r"-?\d+(?:\.\d+)?|[^\W\d_]+(?:'[a-z]+)?\d*")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 VERSION_SEGMENT = re.compile(r"v\d+(\.\d+)*|api|rest", re.IGNORECASE)
 """Path segments that say which API, not what it is about."""
+_SHORT_VERB = re.compile(r"[^aeiou]*[aeiou][^aeiouwxy]")
+"""One vowel between consonants: the last one is doubled (chat, chatted)."""
 _VOWEL = re.compile(r"[aeiouy]")
 
 _IRREGULAR_FORMS = """
@@ -26,7 +29,17 @@ _IRREGULAR_FORMS = """
     withdrawn withdraw, withdrew withdraw, begun begin, began begin, hidden hide, left leave,
     held hold, indices index, criteria criterion, data data, media media, access access,
     process process, address address, status status, news news, alias alias, canvas canvas,
-    series series
+    series series, colour color, favour favor, licence license, catalogue catalog,
+    programme program, centre center, behaviour behavior, sold sell, taught teach, chose choose,
+    chosen choose, stuck stick, hung hang, spoke speak, broke break, stole steal, wore wear,
+    threw throw, thrown throw, froze freeze, frozen freeze, rang ring, rung ring, drove drive,
+    driven drive, forgot forget, forgotten forget, lost lose, won win, meant mean, met meet,
+    sat sit, fell fall, fallen fall, flew fly, grew grow, knew know, known know, led lead,
+    lay lie, rose raise, shook shake, shot shoot, shut shut, slid slide, split split, swept sweep,
+    swore swear, thought think, understood understand, woke wake, wound wind, bound bind,
+    undid undo, undone undo, withheld withhold, overwrote overwrite, overwritten overwrite,
+    rewrote rewrite, rewritten rewrite, resent resend, reran rerun, repaid repay, overpaid overpay,
+    found find, kept keep, told tell, brought bring, caught catch, fed feed, lent lend, spent spend
 """
 _PARTICIPLE_FORMS = """
     read read, set set, send sent, pay paid, sell sold, put put, cancel cancelled, get got,
@@ -63,30 +76,47 @@ _STOP = """
     both more most much many few while because until against per via let s t be able allowed
     permitted possible ok okay please try tries tried trying get gets got gotten getting give
     gives given accidentally somehow actually really simply by mistake exactly way far
-    value field user's time times once now already again
+    out off up down back over away new value field user's time times once now already again
     """
 STOPWORDS = frozenset(_STOP.split())
 """Words that carry no meaning of their own in a question."""
 
 _VERBS: dict[VerbClass, str] = {
-    "create": "create add make issue submit post register place send upload insert open new "
-    "record generate book enter raise start launch write publish store",
-    "change": "edit change update modify alter replace rename set correct patch overwrite "
-    "adjust amend revise",
-    "delete": "delete remove drop destroy erase discard purge unassign revoke",
-    "read": "get read view see list fetch show look retrieve download search query browse "
-    "export find inspect access",
+    "create": "create add make issue submit post register place send upload insert record "
+    "generate book enter raise start launch write publish store save open set attach import "
+    "apply buy order push assign invite log fire give file mint provision compose author draft "
+    "jot scribble plant lodge deposit dump feed ingest emit pin tack slap stick hang put append "
+    "contribute reserve claim grab allocate schedule enrol enroll onboard sign propose initiate "
+    "establish introduce build construct produce spawn trigger execute run kick pipe "
+    "transmit forward deliver hand tie connect bind tag annotate label mark rate score "
+    "vote fill punch commit stream shoot stash report announce declare",
+    "put": "put replace overwrite",
+    "patch": "patch",
+    "change": "edit change update modify alter rename set correct patch overwrite adjust "
+    "amend revise save fix switch mark turn raise lower increase reduce extend store write "
+    "shorten block unblock move transfer enable disable reset restore tweak swap rewrite reword "
+    "rephrase retitle relabel recolor repaint bump shift postpone prolong reschedule flip "
+    "toggle override touch convert migrate substitute promote demote downgrade upgrade "
+    "cut double halve backdate manipulate tamper mend polish refine redo tune configure "
+    "point redirect reassign",
+    "delete": "delete remove drop destroy erase discard purge unassign revoke wipe clear trash "
+    "bin scrap detach unlink kill withdraw axe nuke zap ditch chuck toss strip untag unpin "
+    "expunge prune shred retire evict cull sweep empty dispose eliminate deregister unregister "
+    "dissolve dismantle disconnect unsubscribe",
+    "read": "read view see list fetch show look retrieve download search query browse export "
+    "find inspect access open ask pull print display refresh load scroll page count watch peek "
+    "study filter sort request peruse consult glance skim examine dig eye spy snoop poke stare "
+    "obtain poll preview check review leaf track monitor tally walk enumerate compare observe "
+    "grep scan know learn",
 }
+"""What a verb may do to a thing; one may stand in several classes."""
 
 
 @lru_cache(maxsize=20_000)
 def stem(word: str) -> str:
     """The stem of WORD (lower case): plural, tense and the commonest noun endings off."""
-    if word in _IRREGULAR:
-        return _IRREGULAR[word]
-    base = _singular(word)
-    if base in _IRREGULAR:
-        return _IRREGULAR[base]
+    irregular = _IRREGULAR.get(word) or _IRREGULAR.get(_singular(word))
+    base = irregular or _singular(word)
     if base not in _NO_SUFFIX:
         base = _bare(base)
     if len(base) >= 4 and base[-1] == base[-2] and base[-1] not in "aeiou":
@@ -115,24 +145,34 @@ def _bare(word: str) -> str:
     else:
         if word.endswith("ion") and len(word) >= 6 and word[-4] in "st":
             word = word[:-3]
-    if word.endswith("e") and len(word) >= 4:
+    if word.endswith("e") and len(word) >= 4 and word[:-1] not in STOPWORDS:
         word = word[:-1]
+    if word.endswith("ator") and len(word) >= 7:
+        word = word[:-2]  # an annotator annotates
     # Validation and validate, invitation and invite.
     if word.endswith("at") and len(word) >= 6:
         word = word[:-2]
     return word
 
 
-VERBS: dict[str, VerbClass] = {
-    stem(word): verb_class for verb_class, words in _VERBS.items() for word in words.split()
-}
-"""Stem -> what the verb does to a thing."""
+def _verb_classes() -> dict[str, tuple[VerbClass, ...]]:
+    found: dict[str, tuple[VerbClass, ...]] = {}
+    for verb_class, words in _VERBS.items():
+        for word in words.split():
+            found[stem(word)] = (*found.get(stem(word), ()), verb_class)
+    return found
+
+
+VERBS: dict[str, tuple[VerbClass, ...]] = _verb_classes()
+"""Stem -> what the verb may do to a thing."""
 
 METHODS: dict[VerbClass, dict[str, float]] = {
     "create": {"POST": 1.0, "PUT": 0.4},
     "change": {"PATCH": 1.0, "PUT": 0.9, "POST": 0.1},
     "delete": {"DELETE": 1.0, "POST": 0.1},
     "read": {"GET": 1.0, "HEAD": 0.2},
+    "put": {"PUT": 1.0, "PATCH": 0.4},
+    "patch": {"PATCH": 1.0},
 }
 """How well an HTTP method fits what a verb does, in [0, 1]; methods left out do not."""
 
@@ -144,10 +184,14 @@ def plain(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text)
 
 
+def split_camel(text: str) -> str:
+    """TEXT with CamelCase and snake_case taken apart."""
+    return _CAMEL.sub(" ", text.replace("_", " "))
+
+
 def tokens(text: str) -> list[str]:
     """The words and numbers of TEXT in order, lower case; CamelCase and snake_case split."""
-    split = _CAMEL.sub(" ", text.replace("_", " "))
-    return [found.lower().removesuffix("'s") for found in _TOKEN.findall(split)]
+    return [found.lower().removesuffix("'s") for found in _TOKEN.findall(split_camel(text))]
 
 
 def stems(text: str) -> list[str]:
@@ -180,9 +224,22 @@ def participle(verb: str) -> str:
         return verb + "d"
     if verb.endswith("y") and verb[-2:-1] not in "aeiou":
         return verb[:-1] + "ied"
+    if _SHORT_VERB.fullmatch(verb):
+        return verb + verb[-1] + "ed"
     return verb + "ed"
 
 
 def article(noun: str) -> str:
     """`a` or `an` before NOUN."""
     return "an" if noun[:1] in "aeiou" else "a"
+
+
+def is_action(method: str, segments: Sequence[str]) -> bool:
+    """`POST /invoices/{id}/approve`: the last of SEGMENTS is a verb, not a collection."""
+    if method != "POST" or not segments or "{" in segments[-1]:
+        return False
+    words = tokens(segments[-1])
+    if not words or any(map(is_plural, words)):
+        return False
+    behind_thing = len(segments) > 1 and "{" in segments[-2]
+    return behind_thing or (stem(words[0]) in VERBS and len(segments) > 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -11,6 +12,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from premortem.agent.hooks import Switch
 from premortem.domain.bodies import at, text_of
 from premortem.domain.places import Place
 from premortem.domain.run import Case, Sent
@@ -53,9 +55,25 @@ class World:
     """Actor -> configured role; empty: not signed in."""
     variables: dict[str, Any] = field(default_factory=dict)
     """Saved name -> JSON value."""
+    next_headers: dict[str, str] = field(default_factory=dict)
+    """Of the next request only, names in lower case."""
     phase: Phase = "before"
     case: Case | None = None
     sent: Sent | None = None
+    round: list[Sent] = field(default_factory=list)
+    """All that the last sending step sent."""
+    headers: dict[str, str] = field(default_factory=dict)
+    """Of every request from now on, names in lower case."""
+    claims: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Actor -> claim -> what their token says in place of the truth."""
+    tokens: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Actor -> the header that they present instead of their role's credentials."""
+    rows_before: dict[str, Counter[str]] = field(default_factory=dict)
+    """Table -> its rows before the last request under When."""
+    events_before: dict[str, int] = field(default_factory=dict)
+    """Event -> how often it was recorded before the first request under When."""
+    switched: list[tuple[str, Switch, str]] = field(default_factory=list)
+    """Where it stands in the binding file, what was switched, and to what value."""
     key: str = ""
     """The idempotency key of the last request; empty: it had none."""
 

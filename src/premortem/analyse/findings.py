@@ -235,13 +235,19 @@ def alike(findings: Iterable[Finding]) -> dict[tuple[str, str], int]:
     return {key: count for key, count in counts.items() if count > 1}
 
 
+_OF_THE_DOCUMENT = frozenset({"content_type", "undeclared_status"})
+"""Checks of what answers are called, not of what they say."""
+
+
 def shared_id(finding: Finding) -> str:
     """The id of FINDING where it is one and the same in every operation that shows it, else its
     own. It is the same where the target's log names the cause, and where it is the document that
-    has to be mended: one word in it says of all operations what they answer."""
+    has to be mended: one word in it says of all operations what they answer. So it is with media
+    types and statuses that it does not declare, whoever is wrong: a framework's own refusals
+    look alike everywhere."""
     if finding.cause:
         return fingerprint("", finding.check, finding.cause)
-    if finding.kind == "drift":
+    if finding.kind == "drift" or finding.check in _OF_THE_DOCUMENT:
         return fingerprint("", finding.check, finding.signature)
     return finding.id
 

@@ -10,6 +10,7 @@ from cyclopts import App, CycloptsError, Group, Parameter
 from premortem import __version__
 from premortem.cli import (
     asking,
+    augmenting,
     capturing,
     checking,
     covering,
@@ -23,6 +24,9 @@ from premortem.cli import (
     redacting,
     running,
     setup,
+    skilling,
+    stepping,
+    studying,
     testing,
 )
 from premortem.cli.context import (
@@ -83,6 +87,10 @@ for module in (
     checking,
     running,
     asking,
+    augmenting,
+    stepping,
+    skilling,
+    studying,
     reading,
     covering,
     keeping,

@@ -5,6 +5,7 @@ Signal -> Gap -> Scenario -> Artifact -> Judgement
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from typing import Literal
 
@@ -45,8 +46,25 @@ SignalKind = Literal[
     "prompt", "instruction", "coverage", "telemetry", "bug", "edition", "role", "rule", "self"
 ]
 TestKind = Literal["unit", "integration", "bdd"]
-Decision = Literal["accepted", "accepted_with_edits", "needs_correction", "not_relevant"]
-"""The QA agent's feedback values: accept, accept after an edit, retry, reject."""
+ArtifactKind = Literal[
+    "feature", "csharp", "pytest", "glue", "metadata", "log", "markdown", "patch", "bundle"
+]
+SkillPart = Literal[
+    "pipeline", "discovery", "generation", "artifacts", "telemetry", "security", "memory"
+]
+"""The parts that the agent's skills belong to."""
+Decision = Literal[
+    "accepted",
+    "accepted_with_edits",
+    "needs_correction",
+    "not_relevant",
+    "edited",
+    "undone",
+    "delivered",
+]
+"""The QA agent's feedback values: accept, accept after an edit, retry, reject. `edited`: rewritten,
+and nothing decided yet. `undone` takes the one before it back. `delivered`: its file was committed
+or handed over as a patch."""
 
 
 class DtoRule(Struct, frozen=True, kw_only=True):
@@ -110,6 +128,8 @@ class Signal(Struct, frozen=True, kw_only=True):
     trace_id: str = ""
     span_id: str = ""
     blueprint_id: str = ""
+    operation_id: str = ""
+    """The operation that it speaks of, where it names one."""
     handler: str = ""
     validator: str = ""
     dto: str = ""
@@ -155,7 +175,7 @@ class Gap(Struct, frozen=True, kw_only=True):
             self.role,
             self.edition,
             self.failure_mode,
-            self.what if self.kind == "bug" else "",
+            self.what if self.kind in ("bug", "unit", "edge") else "",
         )
         return sha256("\n".join(parts).encode()).hexdigest()[:8]
 
@@ -165,9 +185,7 @@ class Artifact(Struct, frozen=True, kw_only=True):
 
     path: str
     """Below the output folder, with `/`."""
-    kind: Literal[
-        "feature", "csharp", "pytest", "glue", "metadata", "log", "markdown", "patch", "bundle"
-    ]
+    kind: ArtifactKind
     action: Literal["created", "patched", "unchanged"]
     test_kind: TestKind | None = None
     names: tuple[str, ...] = ()
@@ -175,13 +193,48 @@ class Artifact(Struct, frozen=True, kw_only=True):
 
 
 class Judgement(Struct, frozen=True, kw_only=True):
-    """What a person decided about a proposal."""
+    """What a person decided about a proposal: one line of a log that is only appended to."""
 
     scenario_id: str
     decision: Decision
     reason: str = ""
+    """In the person's words; of a delivery: the commit or the patch."""
     by: str = ""
     at: float = 0.0
     """Seconds since the epoch."""
     edited_id: str = ""
     """The scenario as the person left it; empty: as proposed."""
+
+
+class Standing(Struct, frozen=True, kw_only=True):
+    """What a log of judgements comes to, by scenario."""
+
+    decisions: Mapping[str, Judgement]
+    """The one that stands, of each scenario that has one."""
+    delivered: Mapping[str, Judgement]
+    """Where an accepted one went."""
+    last: str = ""
+    """The scenario that was decided about last and can still be taken back; empty: none."""
+
+
+def standing(log: Iterable[Judgement]) -> Standing:
+    """What LOG, oldest first, comes to; what was undone counts no more."""
+    made: dict[str, list[Judgement]] = {}
+    order: list[str] = []
+    delivered: dict[str, Judgement] = {}
+    for judgement in log:
+        name = judgement.scenario_id
+        if judgement.decision == "delivered":
+            delivered[name] = judgement
+        elif judgement.decision != "undone":
+            made.setdefault(name, []).append(judgement)
+            order.append(name)
+        elif made.get(name):
+            made[name].pop()
+            delivered.pop(name, None)
+            order.reverse()
+            order.remove(name)
+            order.reverse()
+    decisions = {name: stack[-1] for name, stack in made.items() if stack}
+    open_ = (name for name in reversed(order) if name not in delivered)
+    return Standing(decisions=decisions, delivered=delivered, last=next(open_, ""))

@@ -15,7 +15,8 @@ from premortem.domain.limit import Knee
 from premortem.domain.load import Hold, Load, Scale, StopRule
 from premortem.domain.places import Place
 from premortem.domain.schedule import schedule_of
-from premortem.domain.traffic import Pairs, Request, Response
+from premortem.domain.token_change import TokenChange
+from premortem.domain.traffic import Request, Response
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 """RFC 9110, 9.2.1."""
@@ -122,16 +123,6 @@ class Binding(Struct, frozen=True, kw_only=True, gc=False):
     """Where in this request; `path` places are named by the segment's index (`2` = third)."""
     recorded: str
     """The recorded value's text: the part of the place's text that the live value replaces."""
-
-
-class TokenChange(Struct, frozen=True, kw_only=True):
-    """What is changed in the credentials that a case goes out with; never the credentials."""
-
-    claims: Pairs
-    """Claim of a JSON Web Token -> its value; `signature` breaks any token."""
-    key: str = ""
-    """`${NAME}` of the variable with the key that signs it anew; empty: the signature stays."""
-    algorithm: str = ""
 
 
 class Case(Struct, frozen=True, kw_only=True, gc=False):

@@ -28,6 +28,8 @@ WAVE_SEGMENTS = 64
 """Straight lines of one wave: never more than 0.12 % of its height beside the sine."""
 WAVES_MAX = 1_500
 STEPS_MAX = 1_000
+JUMP_S = 1e-9
+"""Points closer together are a jump of the rate: what lies between holds no request."""
 POINTS_MAX = 1_000
 TIMELINE_MAX = 2_000_000
 """Arrivals of production that a timeline keeps, 8 bytes each; they come again as often as the
@@ -329,5 +331,5 @@ def _pieces(load: Load, duration_s: float) -> Iterator[Segment]:
     # Before the first point and after the last one the rate is theirs.
     line = [(0.0, points[0][1]), *points, (duration_s, points[-1][1])]
     for (start_s, before), (end_s, after) in pairwise(line):
-        if start_s < end_s:
+        if end_s - start_s >= JUMP_S:
             yield Segment(start_s=start_s, end_s=end_s, rate_start=before, rate_end=after)

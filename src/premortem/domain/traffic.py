@@ -280,6 +280,12 @@ class OperationProfile(Struct, frozen=True, kw_only=True):
     answers: tuple[Answer, ...] = ()
     allowed_roles: tuple[str, ...] = ()
     """Who may, where the specification says so (`x-roles`); empty: it says nothing."""
+    allowed_editions: tuple[str, ...] = ()
+    """Which editions have it, where the specification says so (`x-editions`)."""
+    description: str = ""
+    """What the specification says of it in prose, beyond the summary."""
+    meanings: tuple[tuple[int, str], ...] = ()
+    """(status, what the specification says it means): `409`, `Run already has a result`."""
     roles: Mapping[str, Mapping[str, int]] = {}
     """Role -> status (as text) -> count: the role matrix as production shows it."""
     editions: Mapping[str, Mapping[str, int]] = {}
@@ -305,6 +311,10 @@ class OperationProfile(Struct, frozen=True, kw_only=True):
     def id(self) -> str:
         """The operation's id."""
         return self.operation.id
+
+    def meaning(self, status: int) -> str:
+        """What the specification says STATUS means; empty: nothing."""
+        return next((said for code, said in self.meanings if code == status), "")
 
 
 class Flow(Struct, frozen=True, kw_only=True):

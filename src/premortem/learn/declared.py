@@ -44,6 +44,9 @@ def _merge(operation: OperationProfile, found: SpecOperation) -> OperationProfil
         required=tuple(required),
         secured=operation.secured if found.secured is None else found.secured,
         allowed_roles=found.roles,
+        allowed_editions=found.editions,
+        description=found.description,
+        meanings=found.meanings,
         answers=tuple(_answers(operation, found)),
     )
 

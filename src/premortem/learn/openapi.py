@@ -31,6 +31,9 @@ _IGNORED_HEADERS = frozenset({"accept", "content-type", "authorization"})
 _FORM = "application/x-www-form-urlencoded"
 _MULTIPART = "multipart/form-data"
 _ROLES = re.compile(r"x-([a-z]+-)*roles?", re.IGNORECASE)
+DESCRIPTION_CHARACTERS_MAX = 1_000
+"""Of what a specification says about one operation, or about one answer, in prose."""
+_EDITIONS = re.compile(r"x-([a-z]+-)*editions?", re.IGNORECASE)
 
 
 class SpecParameter(Struct, frozen=True, kw_only=True):
@@ -58,6 +61,11 @@ class SpecOperation(Struct, frozen=True, kw_only=True):
     """Credentials are asked for; None: the document says nothing about security."""
     roles: tuple[str, ...] = ()
     """Who may, where an extension such as `x-roles` says so."""
+    editions: tuple[str, ...] = ()
+    """Which editions have it, where an extension such as `x-editions` says so."""
+    description: str = ""
+    meanings: tuple[tuple[int, str], ...] = ()
+    """(status, what the document says it means)."""
 
 
 class Spec(Struct, frozen=True, kw_only=True):
@@ -155,8 +163,6 @@ def _operation(
     else:
         bodies, required = _bodies(declared.get("requestBody"), file, scope)
     text = declared.get("summary") or declared.get("description") or declared.get("operationId")
-    names = [v for k, v in declared.items() if _ROLES.fullmatch(k)]
-    roles = next((value for value in names if isinstance(value, list)), ())
     return SpecOperation(
         operation=operation,
         summary=str(text or "").strip().split("\n")[0],
@@ -166,8 +172,17 @@ def _operation(
         answers=dict(_answers(declared.get("responses"), file, scope)),
         heads=dict(read_heads(declared, file, scope)),
         secured=_secured(declared, scope),
-        roles=tuple(str(role) for role in roles),
+        roles=_extension(declared, _ROLES),
+        editions=_extension(declared, _EDITIONS),
+        description=_prose(declared),
+        meanings=tuple(_meanings(declared.get("responses"), file, scope)),
     )
+
+
+def _extension(declared: Mapping[str, Any], name: re.Pattern[str]) -> tuple[str, ...]:
+    """The first list under an extension called NAME, as texts."""
+    lists = (v for k, v in declared.items() if name.fullmatch(k) and isinstance(v, list))
+    return tuple(str(item) for item in next(lists, ()))
 
 
 _Parameter = tuple[dict[str, Any], Path]
@@ -269,6 +284,19 @@ def _answers(responses: Any, file: Path, scope: Scope) -> Iterator[tuple[int, Do
         schema = _answer_schema(answer, legacy=scope.legacy)
         side: Side = "answer"
         yield status, scope.writer.document(schema, where, side) if schema is not None else ""
+
+
+def _meanings(responses: Any, file: Path, scope: Scope) -> Iterator[tuple[int, str]]:
+    for code, answer in (responses if isinstance(responses, dict) else {}).items():
+        status = status_of(str(code))
+        said = _prose(scope.documents.follow(answer, file)[0])
+        if status is not None and said:
+            yield status, said
+
+
+def _prose(declared: Any) -> str:
+    said = declared.get("description") if isinstance(declared, dict) else None
+    return " ".join(said.split())[:DESCRIPTION_CHARACTERS_MAX] if isinstance(said, str) else ""
 
 
 def _answer_schema(answer: Any, *, legacy: bool) -> Any:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Iterator
-from hashlib import sha256
-from itertools import chain, islice
+from collections.abc import Callable, Iterator, Mapping
 
 from msgspec import Struct
 
-from premortem.agent.ask import EVIDENCE_MAX, exchanges_needed, judge, propose, refuse_changes
+from premortem.agent.ask import propose, refuse_changes
 from premortem.agent.bindings import load_bindings
-from premortem.agent.connection import client_factory
-from premortem.agent.emit.feature import write_feature, write_step_library
+from premortem.agent.llm_plan import plan_with_model, planning_engine
 from premortem.config import Config
+from premortem.domain.proposal import Signal
 from premortem.domain.scenario import Scenario, ScenarioVerdict, Understanding
-from premortem.pipeline.accounts import account_cases, fresh_state
-from premortem.pipeline.covering import Covering, overheard
-from premortem.send.line import open_line
+from premortem.domain.traffic import Exchange, Profile
+from premortem.errors import ModelError
+from premortem.pipeline.judging import judging, read_exchanges
 from premortem.store import Store
 
 
@@ -27,6 +24,10 @@ class Proposed(Struct, frozen=True, kw_only=True):
 
     understanding: Understanding
     scenarios: tuple[Scenario, ...]
+    model: str = ""
+    """The language model that planned; empty: none did."""
+    notes: tuple[str, ...] = ()
+    """What the model offered and why it did not count."""
 
 
 class Judged(Struct, frozen=True, kw_only=True):
@@ -53,63 +54,103 @@ def ask(
     config: Config,
     store: Store,
     run: bool = True,
+    write: bool = True,
+    came_with: Signal | None = None,
     clock: Callable[[], float] = time.time,
 ) -> Iterator[Proposed | Judged | Asked]:
-    """Plan scenarios for QUESTION and, with RUN, judge them and write those that are no junk.
+    """Plan scenarios for QUESTION and, with RUN, judge them and, with WRITE, write those that are
+    no junk. CAME_WITH: what it was asked about, as `agent.prompt_input.signal_of` reads it.
 
     Raises InputError when the question fits nothing, NothingLearned without a profile,
     UnsafeTarget when a scenario changes data on a target that is not disposable.
     """
     profile = store.profile()
+    exchanges = read_exchanges(profile, store)
+    proposed = _proposed(question, profile, exchanges, config=config, came_with=came_with)
+    yield proposed
+    verdicts: list[ScenarioVerdict] = []
+    files: dict[str, None] = {}
+    for event, path in (
+        _judged(proposed, profile, exchanges, config=config, store=store, write=write, clock=clock)
+        if run
+        else ()
+    ):
+        verdicts.append(event.verdict)
+        if path:
+            files[path] = None
+        yield event
+    yield Asked(
+        understanding=proposed.understanding,
+        scenarios=proposed.scenarios,
+        verdicts=tuple(verdicts),
+        files=tuple(files),
+    )
+
+
+def _proposed(
+    question: str,
+    profile: Profile,
+    exchanges: Mapping[str, Exchange],
+    *,
+    config: Config,
+    came_with: Signal | None,
+) -> Proposed:
+    """What QUESTION was understood to ask, and scenarios for it: by the larger model, where one is
+    configured and answers, else without."""
     bindings = load_bindings(config)
-    more = (id_ for flow in profile.flows for id_ in flow.exchange_ids)
-    needed = dict.fromkeys(chain(sorted(exchanges_needed(profile)), more))
-    exchanges = store.exchanges_by_id(list(islice(needed, EVIDENCE_MAX)))
+    notes: tuple[str, ...] = ()
+    engine = planning_engine(config)
+    if engine is not None:
+        try:
+            planned = plan_with_model(
+                question,
+                engine=engine,
+                profile=profile,
+                exchanges=exchanges,
+                bindings=bindings,
+                roles=tuple(config.roles),
+                came_with=came_with,
+            )
+            return Proposed(
+                understanding=planned.understanding,
+                scenarios=planned.scenarios,
+                model=planned.model,
+                notes=planned.rejected,
+            )
+        except ModelError as error:
+            notes = (f"planned without a language model: {error}",)
+        finally:
+            engine.close()
     understanding, scenarios = propose(
         question,
         profile=profile,
         exchanges=exchanges,
         config=config,
         bindings=bindings,
+        came_with=came_with,
     )
-    yield Proposed(understanding=understanding, scenarios=tuple(scenarios))
-    verdicts: list[ScenarioVerdict] = []
-    files: dict[str, None] = {}
-    if run:
-        if not config.target.disposable:
-            target, roles = config.target.base_url, tuple(config.roles)
-            refuse_changes(scenarios, bindings=bindings, roles=roles, target=target)
-        accounts = account_cases(
-            profile, exchanges, config=config, redaction_key=store.redaction_key
-        )
-        factory = client_factory(config, environment=os.environ, redaction_key=store.redaction_key)
-        run_id = f"ask {sha256(f'{question} {clock()}'.encode()).hexdigest()[:8]}"
-        header = config.target.edition_header
-        covering = Covering(profile, edition_header=header, run_id=run_id)
-        with open_line(config, redaction_key=store.redaction_key) as line:
-            line.wait_ready()
-            for scenario in scenarios:
-                verdict = judge(
-                    scenario,
-                    client_factory=overheard(factory, covering, profile),
-                    reset=fresh_state(line, accounts),
-                    bindings=bindings,
-                    roles=tuple(config.roles),
-                    clock=clock,
-                    unsafe_target="" if config.target.disposable else config.target.base_url,
-                )
-                verdicts.append(verdict)
-                store.save_scenario(scenario, verdict, at=clock())
-                if verdict.outcome != "junk":
-                    folder = config.path(config.features)
-                    written = write_feature(scenario, folder, outcome=verdict.outcome)
-                    write_step_library(folder)
-                    files[str(written.path)] = None
-                yield Judged(scenario=scenario, verdict=verdict)
-        store.coverage.save(covering.finished((), at=clock()))
-    yield Asked(
-        understanding=understanding,
-        scenarios=tuple(scenarios),
-        verdicts=tuple(verdicts),
-        files=tuple(files),
-    )
+    return Proposed(understanding=understanding, scenarios=tuple(scenarios), notes=notes)
+
+
+def _judged(
+    proposed: Proposed,
+    profile: Profile,
+    exchanges: Mapping[str, Exchange],
+    *,
+    config: Config,
+    store: Store,
+    write: bool,
+    clock: Callable[[], float],
+) -> Iterator[tuple[Judged, str]]:
+    """Each scenario judged, and the file that it was written to; empty: none."""
+    if not config.target.disposable:
+        # All of them before any is sent.
+        target, roles = config.target.base_url, tuple(config.roles)
+        bindings = load_bindings(config)
+        refuse_changes(proposed.scenarios, bindings=bindings, roles=roles, target=target)
+    with judging(
+        config=config, store=store, profile=profile, exchanges=exchanges, clock=clock
+    ) as judge:
+        for scenario in proposed.scenarios:
+            verdict, path = judge.settle(scenario, write=write)
+            yield Judged(scenario=scenario, verdict=verdict), path

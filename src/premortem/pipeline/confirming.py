@@ -121,7 +121,7 @@ class Bench:
 
     def send(self, sequence: Sequence, *, ready: bool = False) -> tuple[Sequence, tuple[Sent, ...]]:
         """SEQUENCE sent from a fresh state, and what came; READY: only to a target that answers
-        others. Raises TargetError."""
+        others, its last request over a connection of its own. Raises TargetError."""
         self._tries += 1
         if self._apart is not None:
             sequence = self._apart(sequence, f"again {self._tries}")
@@ -129,12 +129,13 @@ class Bench:
         if ready:
             self._line.wait_ready(timeout_s=READY_S_MAX)
         self.requests += len(sequence.cases)
-        return sequence, self._line.send_sequence(sequence)
+        return sequence, self._line.send_sequence(sequence, apart=ready)
 
     def shows(self, sequence: Sequence, verdict: Verdict) -> Shown | None:
         """What came of SEQUENCE when its last case gives VERDICT again; None: it does not."""
         mark = self.log.mark() if self.log is not None else 0
-        # A target that is gone answers nothing: that says nothing about this request.
+        # A target that is gone answers nothing, and one that closed the connection behind an
+        # earlier failure neither: both say nothing about this request.
         tried, sent = self.send(sequence, ready=verdict.check == no_answer.NAME)
         if verdict.check == log_error.NAME:
             again = same(verdict, self._logged(sent[-1], mark))

@@ -59,7 +59,7 @@ class Credentials:
         environment: Mapping[str, str] = os.environ,
     ) -> None:
         self._roles = roles
-        self._environment = environment
+        self.environment = environment
         self._fixed: dict[str, Pairs] = {}
         self._signed_in: dict[_User, SignedIn] = {}
         self._whole: dict[_User, Pairs] = {}
@@ -217,10 +217,10 @@ class Credentials:
         return tuple(headers)
 
     def _value(self, text: str) -> str:
-        return resolve(text, environment=self._environment)
+        return resolve(text, environment=self.environment)
 
     async def _sign_in(self, role: str, login: Login, sender: Transport) -> SignedIn:
-        request = login_request(role, login, self._environment)
+        request = login_request(role, login, self.environment)
         self.logins += 1
         sent = await sender.send(request)
         jar = Jar(sender.address)

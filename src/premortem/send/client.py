@@ -17,6 +17,7 @@ from premortem.errors import TargetError
 from premortem.send.auth import Credentials, ends_session
 from premortem.send.bind import bind
 from premortem.send.target import reset, wait_ready
+from premortem.send.token_change import altered
 from premortem.send.transport import Transport
 from premortem.send.users import Users, Visit
 
@@ -68,9 +69,11 @@ class Client:
             else:
                 held = visit.held(case, request)
                 headers = await visit.headers(case, request) if held is None else held
+            if case.token is not None:
+                headers = altered(headers, case.token, environment=self.credentials.environment)
             sent = await self.sender.send(request, intended_at=intended_at, credentials=headers)
             refused = sent.response is not None and sent.response.status == 401
-            if refused and role and case.recorded_status != 401:
+            if refused and role and case.recorded_status != 401 and case.token is None:
                 now = self.sender.now()
                 if visit.renew(case, headers, now=now):
                     headers = await visit.headers(case, request)
@@ -86,16 +89,21 @@ class Client:
             visit.take(case, request, sent.response)
         return sent if request is bound else msgspec.structs.replace(sent, request=bound)
 
-    async def send_sequence(self, sequence: Cases, *, number: int = 0) -> tuple[Sent, ...]:
+    async def send_sequence(
+        self, sequence: Cases, *, number: int = 0, apart: bool = False
+    ) -> tuple[Sent, ...]:
         """The cases of SEQUENCE one after the other, later ones with values of earlier answers;
         those that belong together at once.
 
-        NUMBER: of the sequence; it says which of each role's users sends it.
+        NUMBER: of the sequence; it says which of each role's users sends it. APART: the last go
+        over connections of their own, which nothing before them can have brought down.
         """
         sent: list[Sent] = []
         answers: list[Response | None] = []
         visit = self.users.visit(number)
-        for group in sequence.groups:
+        for index, group in enumerate(sequence.groups, 1):
+            if apart and index == len(sequence.groups):
+                self.sender.drop_idle()
             if len(group) == 1:
                 came = [await self.send_case(group[0], answers, visit=visit)]
             else:

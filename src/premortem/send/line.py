@@ -61,9 +61,9 @@ class Line:
         """CASE sent now."""
         return self.wait(self.client.send_case(case, answers))
 
-    def send_sequence(self, sequence: Sequence) -> tuple[Sent, ...]:
-        """SEQUENCE sent now, one case after the other."""
-        return self.wait(self.client.send_sequence(sequence))
+    def send_sequence(self, sequence: Sequence, *, apart: bool = False) -> tuple[Sent, ...]:
+        """SEQUENCE sent now, one case after the other; APART: see `Client.send_sequence`."""
+        return self.wait(self.client.send_sequence(sequence, apart=apart))
 
 
 @contextmanager

@@ -287,5 +287,26 @@ def _to_coverage(connection: Connection, _cipher: Cipher | None) -> None:
     metadata.create_all(connection)
 
 
-STEPS: tuple[Step, ...] = (_first_tables, to_facets, to_path_pages, to_queue, _to_coverage)
+def _to_judgements(connection: Connection, _cipher: Cipher | None) -> None:
+    metadata = MetaData()
+    Table(
+        "judgements",
+        metadata,
+        _key("seq"),
+        _text("scenario_id"),
+        _double("at"),
+        _binary("payload"),
+        Index("judgements_of_scenario", "scenario_id"),
+    )
+    metadata.create_all(connection)
+
+
+STEPS: tuple[Step, ...] = (
+    _first_tables,
+    to_facets,
+    to_path_pages,
+    to_queue,
+    _to_coverage,
+    _to_judgements,
+)
 """Step n leads from version n - 1 to n."""

@@ -6,7 +6,8 @@ results that name it as a parent or whose values were drawn with such a profile,
 run that has not ended (they are dead then, their cases left); findings and
 scenarios that name it as a parent. `strict` (always so when single exchanges or sessions are
 named: a person's right to erasure) takes findings and scenarios of such profiles, too. What
-stays: run summaries, which hold counts; people's words on findings; files that were written.
+stays: run summaries, which hold counts; people's words on findings and scenarios; files that
+were written.
 
 Every transaction leaves a whole store. Cut off, the next purge ends what was begun: derived
 values go before the exchanges they are found by, and what is left to tidy is written down.

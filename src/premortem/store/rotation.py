@@ -25,6 +25,7 @@ from premortem.store.cipher import Cipher
 from premortem.store.coverage import place_of_coverage
 from premortem.store.database import Database
 from premortem.store.facets import clear_state, set_state, state_of
+from premortem.store.judgements import place_of_judgement
 from premortem.store.keys import (
     VARIABLE,
     DataKey,
@@ -54,6 +55,7 @@ from premortem.store.tables import (
     findings,
     ignored,
     job_payloads,
+    judgements,
     keyring,
     live_runs,
     path_pages,
@@ -78,6 +80,7 @@ SEALED: Mapping[Table, Place] = {
     findings: lambda row: f"finding {row.id} of {row.run_id}",
     ignored: lambda row: f"ignored {row.finding_id}",
     scenarios: lambda row: f"scenario {row.id}",
+    judgements: lambda row: place_of_judgement(row.seq),
     live_runs: lambda row: place_of_run(row.id),
     job_payloads: lambda row: place_of_job(row.id),
     dead_jobs: lambda row: place_of_reason(row.id),

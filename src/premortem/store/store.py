@@ -34,6 +34,7 @@ from premortem.store.coverage import Coverages
 from premortem.store.database import Database
 from premortem.store.exchanges import Adding, Traffic, id_of, numbers_of
 from premortem.store.integrity import check
+from premortem.store.judgements import Judgements
 from premortem.store.keys import DataKey, data_key
 from premortem.store.listing import Listing
 from premortem.store.migrations import migrate, version_of
@@ -151,6 +152,7 @@ class Store:
         self._results = Results(database, self._cipher, reader)
         self._records = Records(database, self._cipher)
         self._coverage = Coverages(database, self._cipher)
+        self._judgements = Judgements(database, self._cipher)
         self._queue = Queue(database, self._cipher, self._results)
         self._purging = Purging(database, self._cipher, reader, self._traffic)
 
@@ -386,6 +388,11 @@ class Store:
     def scenarios(self) -> list[StoredScenario]:
         """Newest first."""
         return self._records.scenarios()
+
+    @property
+    def judgements(self) -> Judgements:
+        """What people decided about scenarios."""
+        return self._judgements
 
     # Taking out
 

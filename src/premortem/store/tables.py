@@ -253,6 +253,16 @@ scenarios = Table(
     Column("payload", LargeBinary, nullable=False),
 )
 
+judgements = Table(
+    "judgements",
+    metadata,
+    _key("seq"),
+    Column("scenario_id", Text, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    Index("judgements_of_scenario", "scenario_id"),
+)
+
 live_runs = Table(
     "live_runs",
     metadata,

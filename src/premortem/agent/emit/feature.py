@@ -1,36 +1,39 @@
 """Writes scenarios into `.feature` files that people own.
 
-A file is only ever appended to: no byte that stands in it is touched. A scenario that is in it
-already, by its id or by question and title, is not added again, whatever became of its text.
-What would not parse is not written.
+No byte that stands in a file is touched: scenarios are added at its end, or before its first
+Rule (behind it they would belong to the rule). A scenario that is in it already, by its id or by
+question and title, is not added again, whatever became of its text. What would not parse is not
+written. In a file of another language the keywords are that language's.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Sequence
+from itertools import count
 from pathlib import Path
-from tempfile import NamedTemporaryFile
-from typing import Any, Literal
+from typing import Literal
 
-from gherkin.errors import ParserError
-from gherkin.parser import Parser
 from msgspec import Struct
+from msgspec.structs import replace
 
-from premortem.domain.scenario import Scenario
+from premortem.agent.emit.behave_glue import write_step_library
+from premortem.agent.emit.feature_text import FeatureText, FoundScenario, parse_feature
+from premortem.agent.emit.files import (
+    FILE_BYTES_MAX,
+    Change,
+    newline_of,
+    read,
+    text_of,
+    write,
+)
+from premortem.agent.emit.sections import cut
+from premortem.agent.emit.tags import AGENT, ID_TAG, insert_scenario_tags, shown, spaceless
+from premortem.domain.scenario import Scenario, Step
 from premortem.errors import InputError
 
-FEATURE_BYTES_MAX = 4 * 1024 * 1024
-ID_TAG = "premortem_id"
-STEP_LIBRARY = "steps/premortem_steps.py"
-_STEPS = '''"""Premortem's step catalogue, for behave."""
-
-from premortem.agent.adapters.behave import *  # noqa: F403
-'''
-_ENVIRONMENT = '''"""Brings the target back to a fresh state before each scenario of Premortem's."""
-
-from premortem.agent.adapters.behave import before_scenario  # noqa: F401
-'''
+_EMPTY = "Feature: unwritten\n"
+_QUALIFIER = re.compile(r" (?:edge cases|access control)$", re.IGNORECASE)
 
 
 class Written(Struct, frozen=True, kw_only=True):
@@ -46,131 +49,214 @@ def write_feature(scenario: Scenario, folder: Path, *, outcome: str = "") -> Wri
     OUTCOME `regression` becomes a tag. Raises InputError when the file there cannot be read as
     Gherkin, or could not any more; then nothing is changed.
     """
-    path = folder / f"{_slug(scenario.feature)}.feature"
-    before = _read(path)
-    text = _decoded(before, path)
-    if text.strip():
-        document = _parse(text, path, "cannot be read as Gherkin, so nothing was added")
-        if any(_is_there(scenario, found) for found in _scenarios(document["feature"])):
-            return Written(path=path, action="unchanged")
-    newline = "\r\n" if "\r\n" in text else "\n"
-    block = render(scenario, outcome=outcome)
-    if text.strip():
-        gap = "\n" if text.endswith(("\n", "\r")) else "\n\n"
-        added = gap + block
-    else:
-        added = f"Feature: {_line(scenario.feature)}\n\n{block}"
-    after = text + added.replace("\n", newline)
-    _parse(after, path, "could not be read as Gherkin any more with the scenario added")
-    _replace(path, before + added.replace("\n", newline).encode())
-    write_step_library(folder)
-    return Written(path=path, action="appended" if text.strip() else "created")
+    name = file_name(scenario.feature)
+    tagged = insert_scenario_tags(scenario, outcome=outcome)
+    change = feature_change(folder, name, [tagged], title=scenario.feature)
+    write(folder, change)
+    if change.before != change.after:
+        write_step_library(folder)
+    action: Literal["created", "appended", "unchanged"] = "appended"
+    if change.before == change.after:
+        action = "unchanged"
+    elif not (change.before or b"").strip():
+        action = "created"
+    return Written(path=folder / name, action=action)
 
 
-def write_step_library(folder: Path) -> None:
-    """behave's steps and environment in FOLDER; files that are there stay as they are."""
-    for name, content in ((STEP_LIBRARY, _STEPS), ("environment.py", _ENVIRONMENT)):
-        path = folder / name
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _replace(path, content.encode())
+def feature_change(
+    root: Path,
+    path: str,
+    scenarios: Sequence[Scenario],
+    *,
+    title: str = "",
+    feature_tags: Sequence[str] = (),
+    notes: Sequence[Sequence[str]] = (),
+) -> Change:
+    """SCENARIOS in the feature file PATH below ROOT, which is made with TITLE where it is none.
+
+    FEATURE_TAGS: of a file that is made. NOTES: remarks for each scenario, as its retries.
+    Raises InputError when what stands there cannot be read as Gherkin.
+    """
+    data = read(root, path)
+    text = text_of(data, root / path)
+    after, added = patched(
+        text,
+        scenarios,
+        path=root / path,
+        title=title or (scenarios[0].feature if scenarios else "Service"),
+        feature_tags=feature_tags,
+        notes=notes,
+    )
+    if len(after.encode()) > FILE_BYTES_MAX:
+        raise InputError(f"{root / path} would have more than {FILE_BYTES_MAX} bytes; split it")
+    return Change(
+        path=path,
+        before=data,
+        after=(data or b"") if after == text and data is not None else after.encode(),
+        kind="feature",
+        test_kind="bdd",
+        names=tuple(scenario.title for scenario in added),
+        check=lambda written: _check(written, root / path),
+    )
 
 
-def render(scenario: Scenario, *, outcome: str = "") -> str:
-    """SCENARIO as Gherkin, indented to stand in a feature, ending in a line break."""
+def patched(
+    text: str,
+    scenarios: Sequence[Scenario],
+    *,
+    path: object,
+    title: str,
+    feature_tags: Sequence[str] = (),
+    notes: Sequence[Sequence[str]] = (),
+) -> tuple[str, list[Scenario]]:
+    """TEXT of a feature with SCENARIOS that it lacks, and which those are."""
+    bare = not text.strip()
+    head = f"Feature: {line_of(title)}\n"
+    if feature_tags:
+        head = f"{shown(feature_tags)}\n{head}"
+    feature = parse_feature(
+        _EMPTY if bare else text,
+        path=path,
+        problem="cannot be read as Gherkin, so nothing was added",
+    )
+    there = list(feature.scenarios)
+    remarks = [*notes, *[()] * len(scenarios)]
+    added: list[Scenario] = []
+    blocks: list[str] = []
+    for scenario, remark in zip(scenarios, remarks, strict=False):
+        if any(is_there(scenario, found) for found in there):
+            continue
+        named = _distinct(scenario, {found.title for found in there})
+        added.append(named)
+        there.append(_as_found(named))
+        blocks.append(render(named, notes=remark, language=feature))
+    if not added:
+        return text, []
+    block = "\n".join(blocks)
+    after = text + f"{head}\n{block}" if bare else _inserted(text, feature, block)
+    parse_feature(
+        after, path=path, problem="could not be read as Gherkin any more with the scenario added"
+    )
+    return after, added
+
+
+def render(
+    scenario: Scenario,
+    *,
+    outcome: str = "",
+    notes: Sequence[str] = (),
+    language: FeatureText | None = None,
+) -> str:
+    """SCENARIO as Gherkin, indented to stand in a feature, ending in a line break.
+
+    NOTES become remarks. LANGUAGE: the feature whose keywords it takes; None: English.
+    """
     tags = [*scenario.tags]
     if outcome == "regression":
         tags.append("regression")
     if scenario.trace_id:
         tags.append(f"trace_id:{scenario.trace_id}")
     tags.append(f"{ID_TAG}:{scenario.id}")
-    lines = ["  " + " ".join(f"@{_tag(tag)}" for tag in dict.fromkeys(tags))]
-    lines.append(f"  Scenario: {_line(scenario.title)}")
+    lines = [f"  {shown(tags)}"]
+    lines.append(f"  {_word(language, 'scenario')}: {line_of(scenario.title)}")
     if scenario.origin.prompt:
-        lines.append(f"    # Asked: {_line(scenario.origin.prompt)}")
+        lines.append(f"    # Asked: {cut(scenario.origin.prompt)}")
     if scenario.origin.expectation:
-        lines.append(f"    # Expected because {_line(scenario.origin.expectation)}")
+        lines.append(f"    # Expected because {cut(scenario.origin.expectation)}")
+    lines += [f"    # {cut(note)}" for note in notes]
     for step in scenario.steps:
-        lines.append(f"    {step.keyword} {_line(step.text)}")
-        if step.docstring:
-            lines.append('      """')
-            lines += [f"      {line}" for line in _docstring(step.docstring)]
-            lines.append('      """')
+        lines += _step(step, _word(language, step.keyword))
     return "\n".join(lines) + "\n"
 
 
-def _scenarios(parent: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The scenarios of a parsed feature, those of its rules too."""
-    for child in parent["children"]:
-        if "scenario" in child:
-            yield child["scenario"]
-        elif "rule" in child:
-            yield from _scenarios(child["rule"])
+def file_name(feature: str) -> str:
+    """Where the feature stands: `Refund flow edge cases` in `refund_flow.feature`."""
+    words = re.sub(r"[^a-z0-9]+", "_", _QUALIFIER.sub("", feature).lower()).strip("_")
+    return f"{words or 'service'}.feature"
 
 
-def _is_there(scenario: Scenario, found: Mapping[str, Any]) -> bool:
-    tags = {tag["name"] for tag in found["tags"]}
-    if f"@{ID_TAG}:{scenario.id}" in tags:
-        return True
-    asked = f"@{_tag('trace_id:' + scenario.trace_id)}"
-    return asked in tags and found["name"] == _line(scenario.title)
+def edge_feature(entity: str) -> str:
+    """The feature for edge cases of ENTITY: `Refund flow edge cases`."""
+    return f"{line_of(entity).capitalize()} flow edge cases"
 
 
-def _docstring(text: str) -> list[str]:
-    return [line.replace('"""', '\\"\\"\\"') for line in text.split("\n")]
+def feature_head_tags(*, trace_id: str, source: str, edition: str = "") -> tuple[str, ...]:
+    """The tags of a feature file that the agent made."""
+    told = {"edition": edition, "trace_id": trace_id, "augmented_by": AGENT, "source": source}
+    return tuple(f"{name}:{value}" for name, value in told.items() if value)
 
 
-def _line(text: str) -> str:
+def line_of(text: str) -> str:
+    """TEXT in one line."""
     return " ".join(text.split())
 
 
-def _tag(text: str) -> str:
-    return re.sub(r"[\s@#]+", "_", text)
+def _step(step: Step, keyword: str) -> list[str]:
+    lines = [f"    {keyword} {line_of(step.text)}"]
+    if step.docstring:
+        lines.append('      """')
+        quoted = (line.replace('"""', '\\"\\"\\"') for line in step.docstring.split("\n"))
+        lines += [f"      {line}" for line in quoted]
+        lines.append('      """')
+    if step.table:
+        rows = [[_cell(cell) for cell in row] for row in step.table]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines += [
+            f"      | {' | '.join(c.ljust(w) for c, w in zip(row, widths, strict=True))} |"
+            for row in rows
+        ]
+    return lines
 
 
-def _slug(feature: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "_", feature.lower()).strip("_") or "service"
+def _cell(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", "\\n")
 
 
-def _read(path: Path) -> bytes:
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return b""
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from None
-    if len(data) > FEATURE_BYTES_MAX:
-        raise InputError(f"{path} has {len(data)} bytes; at most {FEATURE_BYTES_MAX} are read")
-    return data
+def _word(language: FeatureText | None, kind: str) -> str:
+    return kind.capitalize() if language is None else language.keyword(kind)
 
 
-def _decoded(data: bytes, path: Path) -> str:
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 ({error.reason}); save it as UTF-8 first") from None
+def _inserted(text: str, feature: FeatureText, block: str) -> str:
+    newline = newline_of(text)
+    block = block.replace("\n", newline)
+    if not feature.first_rule_line:
+        gap = newline if text.endswith(("\n", "\r")) else newline * 2
+        return text + gap + block
+    lines = text.split("\n")
+    at = feature.first_rule_line - 1
+    while at > feature.line and lines[at - 1].lstrip().startswith("#"):
+        at -= 1
+    before, after = "\n".join(lines[:at]), "\n".join(lines[at:])
+    lead = "" if not lines[at - 1].strip() else newline
+    return f"{before}\n{lead}{block}{newline}{after}"
 
 
-def _parse(text: str, path: Path, problem: str) -> Mapping[str, Any]:
-    try:
-        document: Mapping[str, Any] = Parser().parse(text)
-    except ParserError as error:
-        first = str(error).split("\n")[1 if "\n" in str(error) else 0]
-        raise InputError(f"{path} {problem}: {first}; mend it there") from None
-    if not document.get("feature"):
-        raise InputError(f"{path} {problem}: it has no Feature line; write one first")
-    return document
+def is_there(scenario: Scenario, found: FoundScenario) -> bool:
+    """Whether FOUND is SCENARIO, whatever became of its text."""
+    if found.tag(ID_TAG) == scenario.id:
+        return True
+    if found.title != line_of(scenario.title):
+        return False
+    asked = spaceless(f"trace_id:{scenario.trace_id}")
+    return asked in found.tags
 
 
-def _replace(path: Path, data: bytes) -> None:
-    """All of DATA or nothing: a half-written file helps nobody."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
-        with NamedTemporaryFile(dir=path.parent, delete=False, suffix=".part") as part:
-            part.write(data)
-        made = Path(part.name)
-        made.chmod(mode)
-        made.replace(path)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from None
+def _distinct(scenario: Scenario, titles: Collection[str]) -> Scenario:
+    """SCENARIO, numbered where its title is among TITLES: pytest-bdd runs only the last of two
+    scenarios of one name, and says nothing."""
+    title = line_of(scenario.title)
+    if title not in titles:
+        return scenario
+    number = next(n for n in count(2) if f"{title} ({n})" not in titles)
+    return replace(scenario, title=f"{title} ({number})")
+
+
+def _as_found(scenario: Scenario) -> FoundScenario:
+    tags = (f"{ID_TAG}:{scenario.id}", spaceless(f"trace_id:{scenario.trace_id}"))
+    return FoundScenario(title=line_of(scenario.title), tags=tags, line=0, first_line=0, steps=())
+
+
+def _check(written: bytes, path: object) -> None:
+    parse_feature(
+        text_of(written, path), path=path, problem="does not read back as Gherkin; left as it was"
+    )

@@ -1,0 +1,1 @@
+"""Test methods in the code of the service's own tests."""

@@ -1,0 +1,1 @@
+"""What source code, specifications and tables say of the values a service accepts."""

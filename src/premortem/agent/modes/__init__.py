@@ -1,0 +1,1 @@
+"""The catalogue of failure modes as data; `agent.failure_modes` is its door."""

@@ -1,0 +1,1 @@
+"""What a correct service answers, one file per kind of question."""

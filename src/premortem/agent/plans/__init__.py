@@ -1,0 +1,1 @@
+"""Plans of scenarios: one function per failure mode, on common ground."""

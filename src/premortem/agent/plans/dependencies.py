@@ -1,0 +1,99 @@
+"""The request while a service behind is down."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from premortem.agent import state_titles, titles
+from premortem.agent.catalogue import text
+from premortem.agent.draft import CannotWrite, Draft
+from premortem.agent.expectation import Expectation, captured
+from premortem.agent.plans.ground import (
+    Ground,
+    as_role,
+    is_meant,
+    look,
+    say_outcome,
+    to_scenario,
+    witness,
+)
+from premortem.agent.reach import Reached
+from premortem.agent.words import stems
+from premortem.domain.scenario import Scenario
+from premortem.domain.traffic import OperationProfile
+
+_ANSWERS = (503, 502, 504, 424)
+UNAVAILABLE = 503
+ANY = "*"
+"""The binding file's entry for services that it does not name."""
+_DOWN = re.compile(
+    r"\b(?:the |our |an? )?([a-z][\w-]{2,40})(?: (?:service|api|system|server|provider|gateway))? "
+    r"(?:is|are|was|were|goes|went|times|timed|answers?|answered|does|did|returns?|fails?|failed|"
+    r"falls|hangs|crashe[sd]|breaks)\b"
+)
+"""`the bank is down`, `the fraud-check service answers with 500`."""
+
+
+def dependency_failure(
+    ground: Ground, operation: OperationProfile, reached: Reached
+) -> Iterator[Scenario]:
+    """The request while the service asked about answers 503: refused in order, nothing changed."""
+    if not ground.services:
+        raise CannotWrite(
+            "no service behind it can be made to fail: name one in the binding file, [services]"
+        )
+    service = _asked(ground)
+    cases = as_role(reached.cases, ground)
+    draft = Draft(cases)
+    last = len(cases) - 1
+    for index in range(last):
+        draft.setup(index)
+    expected = of_outage(operation)
+    seen = witness(draft, operation, ground)
+    if seen is not None:
+        look(draft, seen, before=True)
+    draft.add("Given", text("service_status", service, UNAVAILABLE))
+    draft.request("When", last)
+    say_outcome(draft, expected)
+    if seen is not None:
+        look(draft, seen, before=False)
+    title = titles.from_prompt(ground.understood.prompt) if is_meant(ground, operation) else ""
+    yield to_scenario(
+        ground,
+        operation,
+        draft,
+        expected,
+        title or state_titles.unavailable(operation, service),
+    )
+
+
+def _asked(ground: Ground) -> str:
+    """The service that the question names, else the first one that is bound by name."""
+    asked = set(stems(ground.understood.prompt))
+    bound = [s for s in ground.services if s != ANY]
+    named = [s for s in bound if set(stems(s)) & asked]
+    if named or ANY not in ground.services:
+        return (*named, *bound)[0]
+    found = _DOWN.search(ground.understood.prompt.lower())
+    return found[1] if found else (*bound, "dependency")[0]
+
+
+def of_outage(operation: OperationProfile) -> Expectation:
+    """What OPERATION should answer while a service that it needs is down."""
+    for status in _ANSWERS:
+        count = captured(operation, status)
+        if count or status in operation.declared:
+            return Expectation(
+                status=status,
+                because=f"production answered {status} ({count} captured)"
+                if count
+                else f"the specification declares {status}",
+                source="captured" if count else "specification",
+            )
+    return Expectation(
+        status=UNAVAILABLE,
+        because="convention: what cannot be done now is answered 503 (RFC 9110, 15.6.4)",
+        source="convention",
+        certain=False,
+    )

@@ -1,0 +1,103 @@
+"""Several requests, each fine alone, that together take more than there is."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+from msgspec.structs import replace
+
+from premortem.agent import state_titles
+from premortem.agent.draft import CannotWrite, Draft
+from premortem.agent.expectation import Evidence, Expectation, captured, codes_of
+from premortem.agent.outcomes.state import as_asked
+from premortem.agent.plans.ground import (
+    Ground,
+    as_role,
+    look,
+    say_outcome,
+    to_scenario,
+    witness,
+)
+from premortem.agent.plans.values_in import share, with_value
+from premortem.agent.reach import Reached
+from premortem.agent.whole import whole_amount
+from premortem.domain.scenario import Scenario
+from premortem.domain.traffic import OperationProfile
+from premortem.generate.order_kit import loose
+from premortem.generate.steps import unkeyed
+
+FIRST, SECOND = 0.6, 0.5
+"""Parts of the whole that are taken: unequal, so that no check of repetitions steps in before."""
+PARTS_MIN = 2
+"""A whole below is taken twice: it may not be divisible."""
+_EXCEEDS = re.compile(
+    r"exceed|over|insufficient|limit|balance|remain|too.?(?:much|many|large|high)|quota|more.?than",
+    re.IGNORECASE,
+)
+
+
+def over_total(ground: Ground, operation: OperationProfile, reached: Reached) -> Iterator[Scenario]:
+    """More than half of the whole, then half of it."""
+    cases = as_role(tuple(map(unkeyed, reached.cases)), ground)
+    whole = whole_amount(operation, cases, ground.exchanges)
+    if whole is None:
+        raise CannotWrite("nothing shows the whole that its parts could exceed")
+    place, most = whole
+    first, second = share(most, FIRST), share(most, SECOND)
+    if first + second <= most or most < PARTS_MIN:
+        first, second = most, most
+    final = cases[-1]
+    both = (
+        *cases[:-1],
+        loose(with_value(final, place, first)),
+        with_value(final, place, second),
+    )
+    draft = Draft(both)
+    last = len(both) - 1
+    for index in range(last):
+        draft.setup(index)
+    expected = as_asked(ground.understood.outcomes, of_excess(operation, ground.evidence))
+    seen = witness(draft, operation, ground) if expected.refused else None
+    if seen is not None:
+        look(draft, seen, before=True)
+    draft.request("When", last)
+    say_outcome(draft, expected)
+    if seen is not None:
+        look(draft, seen, before=False)
+    yield to_scenario(ground, operation, draft, expected, state_titles.over_total(operation))
+
+
+def of_excess(operation: OperationProfile, evidence: Evidence) -> Expectation:
+    """What OPERATION should answer to a part that is more than what is left."""
+    words: Counter[tuple[int, str, str]] = Counter()
+    for exchange in evidence.of(operation):
+        status = exchange.response.status
+        if 400 <= status < 500:
+            for pointer, code in codes_of(exchange.response):
+                if _EXCEEDS.search(code):
+                    words[status, pointer, code] += 1
+    if words:
+        (status, pointer, code), count = words.most_common(1)[0]
+        return Expectation(
+            status=status,
+            because=f"production answered {status} {code} ({count} captured)",
+            source="captured",
+            facts=((pointer, code),),
+            outcome="conflict" if status == 409 else "",
+        )
+    for status in (409, 422, 400):
+        count = captured(operation, status)
+        if status in operation.declared or count:
+            how = f"the specification declares {status}"
+            return Expectation(
+                status=status,
+                because=how if status in operation.declared else f"production answers {status}",
+                source="specification" if status in operation.declared else "captured",
+                certain=False,
+            )
+    return replace(
+        Expectation(status=409, because="", source="convention", certain=False),
+        because="convention: more than there is cannot be taken",
+    )

@@ -1,0 +1,75 @@
+import pytest
+
+from premortem.agent.explore import explained, explore, find_operation
+from premortem.agent.failure_modes import ANONYMOUS, possible
+from premortem.agent.index import Index
+from premortem.agent.understand import understand
+from premortem.errors import InputError
+from tests.agent.small import shop
+
+ROLES = ("Buyer", "Packer")
+
+
+def asked(operation_id, **more):
+    profile = shop()
+    operation = profile.operation(operation_id)
+    return explore(operation, profile, roles=ROLES, **more)
+
+
+def test_every_mode_offered_is_possible_and_the_likeliest_stands_first():
+    risks = asked("POST /orders/{order_id}/parcels")
+    operation = shop().operation("POST /orders/{order_id}/parcels")
+    assert all(possible(risk.understanding.failure_mode, operation) for risk in risks)
+    assert [risk.score for risk in risks] == sorted((r.score for r in risks), reverse=True)
+    assert risks[0].understanding.failure_mode == "duplicate"  # production refused one: 409
+    assert "production answered 409" in risks[0].because
+
+
+def test_who_production_refused_is_who_is_asked_about():
+    risks = asked("POST /orders/{order_id}/ship")
+    role = next(r for r in risks if r.understanding.failure_mode == "forbidden_role")
+    assert role.understanding.role == "Buyer"
+    assert role.understanding.prompt == "What if a Buyer ships an order?"
+
+
+def test_nothing_is_asked_of_a_list_that_only_changes_could_answer():
+    modes = {r.understanding.failure_mode for r in asked("GET /orders/{order_id}")}
+    assert not modes & {"duplicate", "concurrent_change", "mass_assignment", "wrong_order"}
+
+
+def test_a_failing_service_is_asked_about_only_where_one_can_be_made_to_fail():
+    def modes(**more):
+        return {r.understanding.failure_mode for r in asked("POST /orders", **more)}
+
+    assert "dependency_failure" not in modes()
+    assert "dependency_failure" in modes(services=("post",))
+
+
+def test_its_questions_are_understood_as_what_they_ask():
+    profile, index = shop(), Index(shop())
+    for risk in asked("POST /orders/{order_id}/parcels"):
+        understood = understand(risk.understanding.prompt, profile, roles=ROLES, index=index)
+        assert understood.failure_mode == risk.understanding.failure_mode, risk.understanding.prompt
+
+
+@pytest.mark.parametrize(
+    ("said", "operation_id"),
+    [
+        ("POST /orders/{order_id}/ship", "POST /orders/{order_id}/ship"),
+        ("ship an order", "POST /orders/{order_id}/ship"),
+        ("add parcel", "POST /orders/{order_id}/parcels"),
+    ],
+)
+def test_an_operation_is_found_by_id_or_words(said, operation_id):
+    assert find_operation(said, shop()).id == operation_id
+
+
+def test_what_no_operation_is_called_is_refused_with_the_nearest():
+    with pytest.raises(InputError, match="POST /orders"):
+        find_operation("unicorn", shop())
+
+
+def test_a_risk_is_explained_in_a_line():
+    line = explained(asked("POST /orders/{order_id}/parcels")[0])
+    assert line.startswith("duplicate: the same request is sent a second time (production")
+    assert ANONYMOUS not in line
