@@ -8,7 +8,9 @@ import sys
 import xml.etree.ElementTree as ElementTree
 
 import pytest
+from behave.model import Text
 
+from premortem.agent.adapters.session import step_of
 from tests.agent.till import environment, till
 
 FEATURE = '''
@@ -151,6 +153,12 @@ def test_behave_and_pytest_bdd_agree_on_every_scenario(folder):
     for (name, came), (_, expected) in zip(behave, EXPECTED, strict=True):
         assert came.startswith(expected), name
     assert sorted(under_pytest(folder)) == sorted(came for _, came in behave)
+
+
+def test_a_docstring_becomes_a_plain_text():
+    # The JSON decoder takes no kind of str but str.
+    step = step_of("then", "the response matches:", Text('{"id": 7}'), [[Text("id")]])
+    assert [type(step.docstring), type(step.table[0][0])] == [str, str]
 
 
 def test_tags_with_a_colon_select_under_strict_markers(folder):

@@ -55,6 +55,15 @@ def test_the_same_question_planned_anew_is_not_added_beside_the_first(tmp_path):
     assert write_feature(anew, tmp_path).action == "unchanged"
 
 
+def test_two_scenarios_of_one_title_get_names_of_their_own(tmp_path):
+    # pytest-bdd keeps scenarios by their names: the first of two would never run.
+    path = write_feature(SCENARIO, tmp_path).path
+    another = msgspec.structs.replace(SCENARIO, trace_id="prompt 2", steps=SCENARIO.steps[1:])
+    assert write_feature(another, tmp_path).action == "appended"
+    assert [s["name"] for s in scenarios(path)] == [SCENARIO.title, f"{SCENARIO.title} (2)"]
+    assert write_feature(another, tmp_path).action == "unchanged"
+
+
 def test_a_scenario_inside_a_rule_is_seen(tmp_path):
     path = write_feature(SCENARIO, tmp_path).path
     text = path.read_text().replace("more\n", "more\n\n  Rule: weights\n", 1)

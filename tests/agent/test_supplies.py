@@ -3,7 +3,7 @@
 import pytest
 
 from premortem.agent.draft import CannotWrite
-from premortem.agent.plans.supplies import refuse_lost, supplied
+from premortem.agent.plans.supplies import refuse_lost, refuse_secrets, supplied
 from premortem.domain.tokens import make_token
 from premortem.domain.traffic import Exchange, Request, Response, Tags
 from premortem.generate.replay import Replayer
@@ -76,3 +76,16 @@ def test_what_only_a_list_told_cannot_be_named_again(replayer):
 def test_a_name_that_clients_chose_stays(replayer):
     lone = replayer.cases([(NAMED.id, NAMED)])
     assert supplied(lone, EXCHANGES, replayer) == lone
+
+
+def test_no_scenario_signs_in_with_a_recorded_password():
+    body = f'{{"name":"ann","password":"{make_token(KEY, "wonderland")}"}}'.encode()
+    login = exchange("POST", "/login", 200, b"{}", at=1.0, sent=body)
+    reading = exchange("GET", "/accounts", 200, b"{}", at=2.0)
+    profile = learn_profile(lambda: iter([login, reading]), spec=None, now=0.0)
+    signs_in, reads = Replayer(profile).cases([(login.id, login), (reading.id, reading)])
+    with pytest.raises(CannotWrite, match="password"):
+        refuse_secrets((signs_in, reads), profile, passes=False)
+    with pytest.raises(CannotWrite, match="password"):
+        refuse_secrets((signs_in,), profile, passes=True)
+    refuse_secrets((reads, signs_in), profile, passes=False)  # it is to be refused all the same

@@ -104,7 +104,9 @@ def test_augment_leaves_a_patch_then_writes(payments):
     written = premortem(*question, "--write", "--json").json
     assert written["written"]
     assert (payments / "Tests/qa-report.md").exists()
-    assert "nothing is new" in premortem(*question, "--write").out
+    again = premortem(*question, "--write").out
+    assert "nothing is new" in again
+    assert "Added" not in again
 
 
 def test_augment_closes_what_else_is_missing(payments):

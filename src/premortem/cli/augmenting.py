@@ -155,7 +155,8 @@ def _keep(augmented: Augmented, folder: Path) -> str:
 
 
 def _print_end(augmented: Augmented, patch: str) -> None:
-    show(augmented.markdown)
+    if augmented.artifacts:
+        show(augmented.markdown)
     for why in augmented.generated.left_out:
         warn((f"left out: {why}", "yellow"))
     for gap in augmented.open_gaps:

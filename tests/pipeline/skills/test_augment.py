@@ -1,6 +1,7 @@
 """All eight skills as one recipe: everything as a patch, or written, and never twice."""
 
 import json
+import re
 import subprocess
 
 import msgspec
@@ -178,6 +179,13 @@ def test_a_broken_feature_stops_everything(room):
     with pytest.raises(InputError, match=r"refund_flow\.feature"):
         end(room, asked(TWICE), write=True)
     assert files(room) == before
+
+
+def test_a_broken_file_is_named_where_it_stands_and_not_in_the_copy(room):
+    path = room.root / "Tests/test-metadata.yaml"
+    path.write_text("a: [\n")
+    with pytest.raises(InputError, match=re.escape(f"{path} cannot be read as YAML")):
+        end(room, asked(TWICE), write=True)
 
 
 def test_a_read_only_folder_gets_a_patch_and_no_files(room):

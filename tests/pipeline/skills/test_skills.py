@@ -80,8 +80,10 @@ def test_a_skill_says_what_it_takes(skill):
 
 def test_a_skill_is_found_by_its_name_in_any_form():
     assert skill_named("generate_feature_scenario").name == "GenerateFeatureScenario"
-    with pytest.raises(InputError, match=r"did you mean: .*ExpandPromptIntoPaths"):
+    with pytest.raises(InputError, match=r"did you mean .*ExpandPromptIntoPaths.*\?$"):
         skill_named("ExpandPrompt")
+    with pytest.raises(InputError, match=r"'Nope'; `premortem skills` lists those there are$"):
+        skill_named("Nope")
 
 
 @pytest.mark.parametrize(

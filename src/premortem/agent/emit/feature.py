@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Literal
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from premortem.agent.emit.behave_glue import write_step_library
 from premortem.agent.emit.feature_text import FeatureText, FoundScenario, parse_feature
@@ -95,7 +94,7 @@ def feature_change(
         after=(data or b"") if after == text and data is not None else after.encode(),
         kind="feature",
         test_kind="bdd",
-        names=tuple(scenario.title for scenario in added),
+        names=tuple(added),
         check=lambda written: _check(written, root / path),
     )
 
@@ -108,8 +107,8 @@ def patched(
     title: str,
     feature_tags: Sequence[str] = (),
     notes: Sequence[Sequence[str]] = (),
-) -> tuple[str, list[Scenario]]:
-    """TEXT of a feature with SCENARIOS that it lacks, and which those are."""
+) -> tuple[str, list[str]]:
+    """TEXT of a feature with SCENARIOS that it lacks, and the titles that those have in it."""
     bare = not text.strip()
     head = f"Feature: {line_of(title)}\n"
     if feature_tags:
@@ -121,15 +120,15 @@ def patched(
     )
     there = list(feature.scenarios)
     remarks = [*notes, *[()] * len(scenarios)]
-    added: list[Scenario] = []
+    added: list[str] = []
     blocks: list[str] = []
     for scenario, remark in zip(scenarios, remarks, strict=False):
         if any(is_there(scenario, found) for found in there):
             continue
-        named = _distinct(scenario, {found.title for found in there})
-        added.append(named)
-        there.append(_as_found(named))
-        blocks.append(render(named, notes=remark, language=feature))
+        found = _as_found(scenario, {other.title for other in there})
+        added.append(found.title)
+        there.append(found)
+        blocks.append(render(scenario, title=found.title, notes=remark, language=feature))
     if not added:
         return text, []
     block = "\n".join(blocks)
@@ -143,13 +142,15 @@ def patched(
 def render(
     scenario: Scenario,
     *,
+    title: str = "",
     outcome: str = "",
     notes: Sequence[str] = (),
     language: FeatureText | None = None,
 ) -> str:
     """SCENARIO as Gherkin, indented to stand in a feature, ending in a line break.
 
-    NOTES become remarks. LANGUAGE: the feature whose keywords it takes; None: English.
+    TITLE: what it is called there; empty: as it is. NOTES become remarks. LANGUAGE: the feature
+    whose keywords it takes; None: English.
     """
     tags = [*scenario.tags]
     if outcome == "regression":
@@ -158,7 +159,7 @@ def render(
         tags.append(f"trace_id:{scenario.trace_id}")
     tags.append(f"{ID_TAG}:{scenario.id}")
     lines = [f"  {shown(tags)}"]
-    lines.append(f"  {_word(language, 'scenario')}: {line_of(scenario.title)}")
+    lines.append(f"  {_word(language, 'scenario')}: {line_of(title or scenario.title)}")
     if scenario.origin.prompt:
         lines.append(f"    # Asked: {cut(scenario.origin.prompt)}")
     if scenario.origin.expectation:
@@ -241,19 +242,14 @@ def is_there(scenario: Scenario, found: FoundScenario) -> bool:
     return asked in found.tags
 
 
-def _distinct(scenario: Scenario, titles: Collection[str]) -> Scenario:
-    """SCENARIO, numbered where its title is among TITLES: pytest-bdd runs only the last of two
-    scenarios of one name, and says nothing."""
-    title = line_of(scenario.title)
-    if title not in titles:
-        return scenario
-    number = next(n for n in count(2) if f"{title} ({n})" not in titles)
-    return replace(scenario, title=f"{title} ({number})")
-
-
-def _as_found(scenario: Scenario) -> FoundScenario:
+def _as_found(scenario: Scenario, titles: Collection[str]) -> FoundScenario:
+    """SCENARIO as it will stand there, numbered where its title is among TITLES: of two scenarios
+    of one name pytest-bdd runs the last, and says nothing."""
     tags = (f"{ID_TAG}:{scenario.id}", spaceless(f"trace_id:{scenario.trace_id}"))
-    return FoundScenario(title=line_of(scenario.title), tags=tags, line=0, first_line=0, steps=())
+    title = line_of(scenario.title)
+    numbered = (title if n == 1 else f"{title} ({n})" for n in count(1))
+    free = next(one for one in numbered if one not in titles)
+    return FoundScenario(title=free, tags=tags, line=0, first_line=0, steps=())
 
 
 def _check(written: bytes, path: object) -> None:

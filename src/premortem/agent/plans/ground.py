@@ -17,7 +17,7 @@ from premortem.agent.draft import CannotWrite, Draft
 from premortem.agent.expectation import DENIED, Evidence, Expectation, facts_of
 from premortem.agent.failure_modes import ANONYMOUS, mode_named
 from premortem.agent.observation import Observation, observation
-from premortem.agent.plans.supplies import refuse_lost
+from premortem.agent.plans.supplies import refuse_lost, refuse_secrets
 from premortem.agent.reach import Reached
 from premortem.domain.bodies import at
 from premortem.domain.run import SAFE_METHODS, Case
@@ -204,6 +204,7 @@ def to_scenario(
     Raises CannotWrite when it names what nobody can name any more.
     """
     refuse_lost(draft.cases, ground.exchanges)
+    refuse_secrets(draft.cases, ground.profile, passes=not expected.refused)
     understood = ground.understood
     mode = mode_named(understood.failure_mode)
     known = (

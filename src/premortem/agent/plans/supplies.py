@@ -11,9 +11,10 @@ from premortem.agent.draft import CannotWrite
 from premortem.domain.places import Place
 from premortem.domain.run import SAFE_METHODS, Binding, Case
 from premortem.domain.template import split_path, split_template
-from premortem.domain.tokens import is_token
-from premortem.domain.traffic import Exchange
+from premortem.domain.tokens import holds_token, is_token
+from premortem.domain.traffic import Exchange, Profile
 from premortem.generate.bindings import answer_texts, identifier_like, sent_texts
+from premortem.generate.kept import presents_credentials
 from premortem.generate.replay import Replayer
 from premortem.generate.steps import moved, unkeyed
 
@@ -48,6 +49,18 @@ def refuse_lost(cases: Sequence[Case], exchanges: Mapping[str, Exchange]) -> Non
     for text in _lost(cases):
         if is_token(text) and _given(text, exchanges) is not None:
             raise CannotWrite("it names what only an earlier answer tells, and that was redacted")
+
+
+def refuse_secrets(cases: Sequence[Case], profile: Profile, *, passes: bool) -> None:
+    """Raise CannotWrite where CASES sign in with a password that was redacted: whoever runs the
+    scenario elsewhere has no key to restore it, and it belongs into no scenario. PASSES: the last
+    one is to be let through, too."""
+    for case in cases if passes else cases[:-1]:
+        operation = profile.operation(case.operation_id)
+        if operation is None or not presents_credentials(operation):
+            continue
+        if holds_token(case.request.body.decode(errors="replace")):
+            raise CannotWrite("it would have to sign in with a recorded password")
 
 
 def _lost(cases: Sequence[Case]) -> Iterator[str]:
