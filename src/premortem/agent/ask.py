@@ -46,24 +46,32 @@ def propose(
     that names an operation and nothing that could go wrong is asked what could.
     Raises InputError when the question fits nothing, or nothing can be planned for it.
     """
-    roles = tuple(dict.fromkeys((*config.roles, *bindings.roles)))
+    roles = tuple(config.roles)
+    heard = tuple(dict.fromkeys((*roles, *bindings.roles)))
     editions = tuple(name for name in bindings.editions if name != ANY)
     asked = checked(prompt)
     try:
         understood = understand(
-            prompt, profile, roles=roles, editions=editions, came_with=came_with
+            prompt, profile, roles=heard, editions=editions, came_with=came_with
         )
         meant = (understood, *_further(understood))
     except NothingNamed:
         services = tuple(bindings.services)
-        meant = ways_meant(prompt, profile, roles=roles, services=services, came_with=came_with)
+        meant = ways_meant(prompt, profile, roles=heard, services=services, came_with=came_with)
         if not meant:
             raise
+    meant = tuple(_configured(one, bindings) for one in meant)
     scenarios = _planned(meant, profile, exchanges, bindings=bindings, roles=roles)
     # Ways that were thought of besides the question have questions of their own.
     trace_id = meant[0].trace_id or "prompt-" + sha256(asked.encode()).hexdigest()[:8]
     shown = [_asked(scenario, asked, trace_id) for scenario in scenarios]
     return replace(meant[0], prompt=asked), shown
+
+
+def _configured(understood: Understanding, bindings: Bindings) -> Understanding:
+    """UNDERSTOOD with the configured roles for the names that the binding file gives them."""
+    role, owner = bindings.role(understood.role), bindings.role(understood.owner)
+    return replace(understood, role=role, owner=owner)
 
 
 def _further(understood: Understanding) -> Iterator[Understanding]:

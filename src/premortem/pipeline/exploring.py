@@ -61,7 +61,7 @@ def explore(
     operation = find_operation(said, profile)
     bindings = load_bindings(config)
     exchanges = read_exchanges(profile, store)
-    roles = tuple(dict.fromkeys((*config.roles, *bindings.roles)))
+    roles = tuple(config.roles)
     risks = risks_of(operation, profile, roles=roles, services=tuple(bindings.services))
     considered = [
         _planned(risk, profile, exchanges, bindings=bindings, roles=roles)

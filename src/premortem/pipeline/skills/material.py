@@ -62,7 +62,7 @@ def material(room: Room) -> Material:
             profile=profile,
             exchanges=read_exchanges(profile, store),
             bindings=bindings,
-            roles=tuple(dict.fromkeys((*room.config.roles, *bindings.roles))),
+            roles=tuple(room.config.roles),
         )
     found: Material = room.memo["material"]
     return found
