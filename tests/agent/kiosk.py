@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from premortem.agent.planner import plan_scenarios
+from premortem.agent.planning.planner import plan_scenarios
 from premortem.domain.proposal import FailureModeName
 from premortem.domain.scenario import Scenario, Understanding
 from premortem.domain.traffic import Profile

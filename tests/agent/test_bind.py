@@ -1,8 +1,8 @@
 import pytest
 
-from premortem.agent.bind import bind
-from premortem.agent.bindings import Bindings
-from premortem.agent.hooks import Clock, Database, EventSink, StateHook, Switch
+from premortem.agent.steps.bind import bind
+from premortem.agent.steps.bindings import Bindings
+from premortem.agent.steps.hooks import Clock, Database, EventSink, StateHook, Switch
 from premortem.domain.scenario import Scenario, ScenarioOrigin, Step
 
 BINDINGS = Bindings(

@@ -1,6 +1,6 @@
 import pytest
 
-from premortem.agent.bindings import Bindings, load_bindings
+from premortem.agent.steps.bindings import Bindings, load_bindings
 from premortem.config import Config, RoleConfig, TargetConfig
 from premortem.errors import ConfigError
 

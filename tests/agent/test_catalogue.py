@@ -1,6 +1,6 @@
 import pytest
 
-from premortem.agent.catalogue import (
+from premortem.agent.steps.catalogue import (
     CATALOGUE,
     STEP_CHARACTERS_MAX,
     match,

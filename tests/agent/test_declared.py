@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from premortem.agent.declared import declared_way, usual_role
-from premortem.agent.reach import Reached, reach
+from premortem.agent.planning.declared import declared_way, usual_role
+from premortem.agent.planning.reach import Reached, reach
 from tests.agent.kiosk import ROLES, kiosk
 from tests.agent.small import EXCHANGES, PARCEL, operations, shop
 

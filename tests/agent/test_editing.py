@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from premortem.agent.editing import EDIT_CHARACTERS_MAX, as_text, from_text
+from premortem.agent.steps.editing import EDIT_CHARACTERS_MAX, as_text, from_text
 from premortem.domain.scenario import Scenario, ScenarioOrigin, Step
 from premortem.errors import InputError
 

@@ -7,11 +7,11 @@ from typing import ClassVar
 
 import pytest
 
-from premortem.agent.bind import bind
-from premortem.agent.bindings import Bindings
-from premortem.agent.connection import client_factory
-from premortem.agent.engine import refuse_unsafe, run_scenario
-from premortem.agent.hooks import HookRequest, StateHook
+from premortem.agent.steps.bind import bind
+from premortem.agent.steps.bindings import Bindings
+from premortem.agent.steps.connection import client_factory
+from premortem.agent.steps.engine import refuse_unsafe, run_scenario
+from premortem.agent.steps.hooks import HookRequest, StateHook
 from premortem.config import Config, RoleConfig, TargetConfig
 from premortem.domain.run import Fault
 from premortem.domain.scenario import Scenario, ScenarioOrigin, Step

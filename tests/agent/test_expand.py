@@ -2,8 +2,8 @@
 
 import pytest
 
-from premortem.agent.expand import expand_prompt_into_paths, is_vague, meant_first
-from premortem.agent.understand import understand
+from premortem.agent.planning.expand import expand_prompt_into_paths, is_vague, meant_first
+from premortem.agent.understanding.understand import understand
 from premortem.domain.scenario import Understanding
 from premortem.errors import InputError
 from tests.agent.kiosk import ROLES, kiosk

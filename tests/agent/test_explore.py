@@ -1,9 +1,9 @@
 import pytest
 
-from premortem.agent.explore import explained, explore, find_operation
-from premortem.agent.failure_modes import ANONYMOUS, possible
-from premortem.agent.index import Index
-from premortem.agent.understand import understand
+from premortem.agent.understanding.explore import explained, explore, find_operation
+from premortem.agent.understanding.failure_modes import ANONYMOUS, possible
+from premortem.agent.understanding.index import Index
+from premortem.agent.understanding.understand import understand
 from premortem.errors import InputError
 from tests.agent.small import shop
 

@@ -5,11 +5,11 @@ import asyncio
 import msgspec
 import pytest
 
-from premortem.agent.bind import bind
-from premortem.agent.bindings import Bindings
-from premortem.agent.faults import FAULTS, FaultyClient, faults_for, with_another_key
-from premortem.agent.question import Question, question_of
-from premortem.agent.world import World
+from premortem.agent.steps.bind import bind
+from premortem.agent.steps.bindings import Bindings
+from premortem.agent.verdicts.faults import FAULTS, FaultyClient, faults_for, with_another_key
+from premortem.agent.verdicts.question import Question, question_of
+from premortem.agent.steps.world import World
 from premortem.domain.run import Case, Origin, Sent
 from premortem.domain.scenario import Scenario, ScenarioOrigin, Step
 from premortem.domain.traffic import Request

@@ -4,9 +4,9 @@ import msgspec
 import pytest
 
 from premortem import config as configuration
-from premortem.agent.bindings import load_bindings
-from premortem.agent.connection import client_factory
-from premortem.agent.engine import run_scenario
+from premortem.agent.steps.bindings import load_bindings
+from premortem.agent.steps.connection import client_factory
+from premortem.agent.steps.engine import run_scenario
 from premortem.domain.scenario import Scenario, ScenarioOrigin
 from tests.agent.test_world_steps import steps
 from tests.services import PASSWORDS, ledger

@@ -3,12 +3,12 @@ import os
 import msgspec
 import pytest
 
-from premortem.agent.bindings import Bindings, load_bindings
-from premortem.agent.catalogue import CATALOGUE
-from premortem.agent.hooks import Switch
-from premortem.agent.lexicon import accept, explain, sayables, search
-from premortem.agent.phrase_proposals import propose_phrases, proposed_one
-from premortem.agent.phrases import Phrase, check_phrases
+from premortem.agent.steps.bindings import Bindings, load_bindings
+from premortem.agent.steps.catalogue import CATALOGUE
+from premortem.agent.steps.hooks import Switch
+from premortem.agent.steps.lexicon import accept, explain, sayables, search
+from premortem.agent.steps.phrase_proposals import propose_phrases, proposed_one
+from premortem.agent.steps.phrases import Phrase, check_phrases
 from premortem.config import Config, RoleConfig
 from premortem.domain.traffic import Operation, OperationProfile
 from premortem.errors import ConfigError, InputError

@@ -5,11 +5,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from premortem.agent.bind import bind
-from premortem.agent.bindings import Bindings
-from premortem.agent.catalogue import CATALOGUE
-from premortem.agent.llm_plan import TRIES_MAX, plan_with_model, planning_engine, steps_schema
-from premortem.agent.phrases import Phrase
+from premortem.agent.steps.bind import bind
+from premortem.agent.steps.bindings import Bindings
+from premortem.agent.steps.catalogue import CATALOGUE
+from premortem.agent.planning.llm_plan import TRIES_MAX, plan_with_model, planning_engine, steps_schema
+from premortem.agent.steps.phrases import Phrase
 from premortem.config import Config, ModelConfig
 from premortem.errors import InputError, ModelError
 from premortem.models.engine import Failed, Reply, Usage

@@ -2,7 +2,7 @@
 
 import pytest
 
-from premortem.agent.noticing import noticing
+from premortem.agent.verdicts.noticing import noticing
 from premortem.config import Config
 from premortem.domain.run import Case, Origin, Sent
 from premortem.domain.traffic import Request

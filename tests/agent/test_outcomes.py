@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from premortem.agent.expectation import Evidence, class_of
+from premortem.agent.planning.expectation import Evidence, class_of
 from premortem.agent.outcomes.reference import of_missing, of_self, of_stranger
 from premortem.agent.outcomes.repetition import of_repetition
 from premortem.agent.outcomes.state import as_asked, of_skipped, of_state

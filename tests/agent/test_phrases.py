@@ -2,9 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from premortem.agent.bind import bind, bind_line
-from premortem.agent.bindings import Bindings
-from premortem.agent.phrases import (
+from premortem.agent.steps.bind import bind, bind_line
+from premortem.agent.steps.bindings import Bindings
+from premortem.agent.steps.phrases import (
     PHRASES_MAX,
     Phrase,
     check_phrases,

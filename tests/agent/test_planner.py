@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from premortem.agent.ask import exchanges_needed, propose
-from premortem.agent.bindings import Bindings
-from premortem.agent.catalogue import match
+from premortem.agent.steps.bindings import Bindings
+from premortem.agent.steps.catalogue import match
 from premortem.config import Config, RoleConfig
 from premortem.domain.traffic import Answer
 from premortem.errors import InputError

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from premortem.agent.catalogue import match
+from premortem.agent.steps.catalogue import match
 from premortem.errors import InputError
 from tests.agent.kiosk import asked, lines, planned
 

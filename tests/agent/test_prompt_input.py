@@ -3,8 +3,8 @@ import json
 import jsonschema_rs
 import pytest
 
-from premortem.agent.prompt_input import context_schema, read_context, signal_of
-from premortem.agent.understand import understand
+from premortem.agent.understanding.prompt_input import context_schema, read_context, signal_of
+from premortem.agent.understanding.understand import understand
 from premortem.errors import InputError
 from tests.agent.small import shop
 

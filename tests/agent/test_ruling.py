@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from premortem.agent.ruling import gap_of, question_for_person
+from premortem.agent.verdicts.ruling import gap_of, question_for_person
 from premortem.domain.scenario import (
     Evidence,
     Heard,

@@ -4,7 +4,7 @@ import pytest
 
 from premortem.agent.emit.feature import write_feature
 from premortem.agent.emit.tags import ID_TAG
-from premortem.agent.runner import sighting
+from premortem.agent.verdicts.runner import sighting
 from premortem.domain.scenario import Scenario, ScenarioOrigin, Step
 
 LINES = (

@@ -2,7 +2,7 @@
 
 import pytest
 
-from premortem.agent.said import example, has_many_decimals, numbers, quoted
+from premortem.agent.understanding.said import example, has_many_decimals, numbers, quoted
 
 
 @pytest.mark.parametrize(

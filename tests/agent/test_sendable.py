@@ -4,7 +4,7 @@ import json
 
 import msgspec
 
-from premortem.agent.sendable import Sendable
+from premortem.agent.planning.sendable import Sendable
 from premortem.domain.traffic import Exchange, Operation, OperationProfile, Request, Response
 from tests.agent.small import shop
 

@@ -1,6 +1,6 @@
 import pytest
 
-from premortem.agent import state_titles, titles
+from premortem.agent.planning import state_titles, titles
 from premortem.domain.traffic import Operation, OperationProfile
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from premortem.agent.draft import CannotWrite
+from premortem.agent.planning.draft import CannotWrite
 from premortem.agent.plans.supplies import refuse_lost, refuse_secrets, supplied
 from premortem.domain.tokens import make_token
 from premortem.domain.traffic import Exchange, Request, Response, Tags

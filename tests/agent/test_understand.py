@@ -7,10 +7,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from premortem.agent.failure_modes import FAILURE_MODES
-from premortem.agent.index import Index
-from premortem.agent.reading import PROMPT_CHARACTERS_MAX
-from premortem.agent.understand import understand
+from premortem.agent.understanding.failure_modes import FAILURE_MODES
+from premortem.agent.understanding.index import Index
+from premortem.agent.understanding.reading import PROMPT_CHARACTERS_MAX
+from premortem.agent.understanding.understand import understand
 from premortem.errors import InputError
 from premortem.learn import learn_profile, load_spec
 from tests.agent.small import field, operations, shop

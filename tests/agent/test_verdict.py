@@ -1,8 +1,8 @@
 import msgspec
 import pytest
 
-from premortem.agent.bindings import Bindings
-from premortem.agent.verdict import RUNS, judge
+from premortem.agent.steps.bindings import Bindings
+from premortem.agent.verdicts.verdict import RUNS, judge
 from premortem.domain.run import Sent
 from premortem.domain.scenario import UNCERTAIN, Scenario, ScenarioOrigin, Step
 from premortem.errors import UnsafeTarget

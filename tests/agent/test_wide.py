@@ -3,8 +3,8 @@
 import pytest
 
 from premortem.agent.ask import propose
-from premortem.agent.bindings import Bindings
-from premortem.agent.wide import WAYS_MAX, ways_meant
+from premortem.agent.steps.bindings import Bindings
+from premortem.agent.understanding.wide import WAYS_MAX, ways_meant
 from premortem.config import Config, RoleConfig
 from premortem.domain.proposal import Signal
 from premortem.errors import InputError

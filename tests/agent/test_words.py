@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from premortem.agent.boundaries import asked, edge_value
-from premortem.agent.words import article, participle, plain, stem, third_person, tokens
+from premortem.agent.understanding.boundaries import asked, edge_value
+from premortem.agent.understanding.words import article, participle, plain, stem, third_person, tokens
 
 
 @pytest.mark.parametrize(

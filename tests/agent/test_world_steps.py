@@ -5,9 +5,9 @@ import sqlite3
 import pytest
 
 from premortem import config as configuration
-from premortem.agent.bindings import load_bindings
-from premortem.agent.connection import client_factory
-from premortem.agent.engine import run_scenario
+from premortem.agent.steps.bindings import load_bindings
+from premortem.agent.steps.connection import client_factory
+from premortem.agent.steps.engine import run_scenario
 from premortem.domain.scenario import Scenario, ScenarioOrigin, Step
 from tests.agent.till import environment, till
 

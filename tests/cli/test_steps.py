@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 
-from premortem.agent.catalogue import CATALOGUE
+from premortem.agent.steps.catalogue import CATALOGUE
 from tests.agent.till import environment, till
 from tests.cli.console import premortem
 

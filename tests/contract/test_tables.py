@@ -7,9 +7,9 @@ import sqlite3
 import psycopg
 import pytest
 
-from premortem.agent.hooks import Database
-from premortem.agent.tables import Tables
-from premortem.agent.world import StepBroken
+from premortem.agent.steps.hooks import Database
+from premortem.agent.steps.tables import Tables
+from premortem.agent.steps.world import StepBroken
 from premortem.errors import ConfigError
 
 SCHEMA = {

@@ -19,10 +19,10 @@ import pytest
 import yaml
 
 from premortem.agent.ask import generate_feature_scenario
-from premortem.agent.bind import bind
-from premortem.agent.bindings import Bindings
-from premortem.agent.index import Index
-from premortem.agent.understand import understand
+from premortem.agent.steps.bind import bind
+from premortem.agent.steps.bindings import Bindings
+from premortem.agent.understanding.index import Index
+from premortem.agent.understanding.understand import understand
 from premortem.capture import CaptureCounts, capture_har
 from premortem.config import CaptureConfig, Config
 from premortem.domain.scenario import Scenario

@@ -16,7 +16,7 @@ import yaml
 from msgspec import Struct
 
 from premortem.agent.ask import propose
-from premortem.agent.bindings import load_bindings
+from premortem.agent.steps.bindings import load_bindings
 from premortem.domain.scenario import Scenario, ScenarioVerdict, Understanding
 from premortem.errors import InputError
 from premortem.pipeline.judging import judging, read_exchanges

@@ -7,17 +7,17 @@ from hashlib import sha256
 
 from msgspec.structs import replace
 
-from premortem.agent.bind import bind
-from premortem.agent.bindings import ANY, Bindings
-from premortem.agent.engine import refuse_unsafe
-from premortem.agent.expand import expand_prompt_into_paths, is_vague, meant_first
-from premortem.agent.modes_meant import NothingNamed
-from premortem.agent.phrases import phrased
-from premortem.agent.planner import SCENARIOS_MAX, plan_scenarios
-from premortem.agent.reading import checked
-from premortem.agent.understand import understand
-from premortem.agent.verdict import judge, lint
-from premortem.agent.wide import ways_meant
+from premortem.agent.steps.bind import bind
+from premortem.agent.steps.bindings import ANY, Bindings
+from premortem.agent.steps.engine import refuse_unsafe
+from premortem.agent.planning.expand import expand_prompt_into_paths, is_vague, meant_first
+from premortem.agent.understanding.modes_meant import NothingNamed
+from premortem.agent.steps.phrases import phrased
+from premortem.agent.planning.planner import SCENARIOS_MAX, plan_scenarios
+from premortem.agent.understanding.reading import checked
+from premortem.agent.understanding.understand import understand
+from premortem.agent.verdicts.verdict import judge, lint
+from premortem.agent.understanding.wide import ways_meant
 from premortem.config import Config
 from premortem.domain.proposal import Signal
 from premortem.domain.scenario import Scenario, Understanding

@@ -10,9 +10,9 @@ from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
 from premortem import pipeline
-from premortem.agent import prompt_input
-from premortem.agent.explore import RISKS_MAX
-from premortem.agent.prompt_input import PromptInput
+from premortem.agent.understanding import prompt_input
+from premortem.agent.understanding.explore import RISKS_MAX
+from premortem.agent.understanding.prompt_input import PromptInput
 from premortem.analyse import scenario_view
 from premortem.cli.context import (
     COMMON,

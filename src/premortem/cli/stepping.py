@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cyclopts import App
 
-from premortem.agent.lexicon import Explained, Sayable
+from premortem.agent.steps.lexicon import Explained, Sayable
 from premortem.cli.context import COMMON, EXIT_CLEAN, EXIT_FINDINGS, Common, print_json, say
 from premortem.cli.data import TEST
 from premortem.errors import NothingLearned

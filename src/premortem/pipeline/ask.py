@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from msgspec import Struct
 
 from premortem.agent.ask import propose, refuse_changes
-from premortem.agent.bindings import load_bindings
-from premortem.agent.llm_plan import plan_with_model, planning_engine
+from premortem.agent.steps.bindings import load_bindings
+from premortem.agent.planning.llm_plan import plan_with_model, planning_engine
 from premortem.config import Config
 from premortem.domain.proposal import Signal
 from premortem.domain.scenario import Scenario, ScenarioVerdict, Understanding

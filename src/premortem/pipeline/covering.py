@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from premortem.agent.engine import ClientFactory
-from premortem.agent.world import ScenarioClient
+from premortem.agent.steps.engine import ClientFactory
+from premortem.agent.steps.world import ScenarioClient
 from premortem.analyse import CoverageMap, coverage_map
 from premortem.config import Config
 from premortem.domain.bodies import general, read_body

@@ -15,7 +15,7 @@ from premortem.agent.emit.files import Change, replace
 from premortem.agent.emit.git_commit import commit_changes, repository
 from premortem.agent.emit.git_patch import check_patch, git_patch
 from premortem.agent.emit.tags import ID_TAG
-from premortem.agent.runner import sighting
+from premortem.agent.verdicts.runner import sighting
 from premortem.config import Config
 from premortem.domain.proposal import Judgement
 from premortem.errors import InputError

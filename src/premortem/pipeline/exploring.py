@@ -9,9 +9,9 @@ import msgspec
 from msgspec import Struct
 
 from premortem.agent.ask import generate_feature_scenario, refuse_changes, those_that_bind
-from premortem.agent.bindings import Bindings, load_bindings
-from premortem.agent.explore import Risk, explained, find_operation
-from premortem.agent.explore import explore as risks_of
+from premortem.agent.steps.bindings import Bindings, load_bindings
+from premortem.agent.understanding.explore import Risk, explained, find_operation
+from premortem.agent.understanding.explore import explore as risks_of
 from premortem.config import Config
 from premortem.domain.scenario import Scenario, ScenarioVerdict
 from premortem.domain.traffic import Exchange, Profile

@@ -9,12 +9,12 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from premortem.agent.artifacts import augmentation_of
+from premortem.agent.emit.artifacts import augmentation_of
 from premortem.agent.emit.augmentation import Added, Attempt, Augmentation
 from premortem.agent.emit.augmentation_yaml import FILE_NAME, emit_test_metadata, with_record
 from premortem.agent.emit.feature import file_name
 from premortem.agent.emit.files import Change, read, text_of
-from premortem.agent.ruling import gap_of
+from premortem.agent.verdicts.ruling import gap_of
 from premortem.config import Config
 from premortem.domain.proposal import Artifact, Signal
 from premortem.pipeline.reviewing import Reviewed

@@ -15,7 +15,7 @@ from litestar.response import Redirect, ServerSentEvent, ServerSentEventMessage
 from msgspec import Struct
 
 from premortem import pipeline
-from premortem.agent.prompt_input import PromptInput, read_context, signal_of
+from premortem.agent.understanding.prompt_input import PromptInput, read_context, signal_of
 from premortem.domain.proposal import Signal
 from premortem.errors import InputError
 from premortem.pipeline.reviewing import Reviewed, Rooms, question_again

@@ -7,7 +7,7 @@ import pytest
 
 from premortem.agent.code.append import append_test_method
 from premortem.agent.code.validator_methods import propose_validator_rule
-from premortem.agent.code_tests import (
+from premortem.agent.code.code_tests import (
     append_suggested,
     generate_validator_test,
     suggest_test_method,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from premortem.agent.code_tests import (
+from premortem.agent.code.code_tests import (
     Provenance,
     SuggestedMethod,
     append_suggested,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from premortem.agent.code_tests import suggest_python_test, suggest_test_method
+from premortem.agent.code.code_tests import suggest_python_test, suggest_test_method
 from premortem.agent.knowledge.csharp import dtos_in_csharp, read_csharp
 from premortem.agent.knowledge.fluent_validation import read_validators, with_validators
 from premortem.errors import InputError

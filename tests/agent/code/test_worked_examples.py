@@ -2,7 +2,7 @@
 
 import pytest
 
-from premortem.agent.code_tests import Provenance, generate_validator_test, suggest_test_method
+from premortem.agent.code.code_tests import Provenance, generate_validator_test, suggest_test_method
 from premortem.agent.knowledge.blueprint import read_blueprint
 from premortem.agent.knowledge.reading import read_code
 from tests.shared import ROOT

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 import yaml
 
-from premortem.agent.artifacts import (
+from premortem.agent.emit.artifacts import (
     augmentation_of,
     create_feature_file,
     emit_test_artifacts,
@@ -20,7 +20,7 @@ from premortem.agent.emit.files import write
 from premortem.agent.emit.output_tree import OutputTree
 from premortem.agent.emit.test_metadata_yaml import tests_by_handler as by_handler
 from premortem.agent.emit.why import COST, explain_why_scenario_matters
-from premortem.agent.enrich import (
+from premortem.agent.emit.enrich import (
     apply_role_matrix_to_feature,
     detect_enrichable_feature,
     feature_for,

@@ -6,7 +6,7 @@ import shutil
 import msgspec
 import yaml
 
-from premortem.agent.artifacts import emit_test_artifacts, validated, write_artifacts
+from premortem.agent.emit.artifacts import emit_test_artifacts, validated, write_artifacts
 from premortem.agent.emit.augmentation import Attempt, Augmentation, CoverageState
 from premortem.agent.emit.event_logs import SkillSpan
 from premortem.agent.emit.feature_text import parse_feature
@@ -20,7 +20,7 @@ from premortem.agent.emit.summary_markdown import (
     studio_summary_markdown,
 )
 from premortem.agent.emit.validation_report import report_change, validate_generated_tests
-from premortem.agent.enrich import (
+from premortem.agent.emit.enrich import (
     apply_role_matrix_to_feature,
     detect_enrichable_feature,
     propose_new_scenarios,

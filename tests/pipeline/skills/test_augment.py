@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from premortem.agent.emit.feature_text import parse_feature
-from premortem.agent.prompt_input import read_context, signal_of
+from premortem.agent.understanding.prompt_input import read_context, signal_of
 from premortem.domain.proposal import Signal
 from premortem.errors import InputError
 from premortem.pipeline.augmenting import Augmented, Recipe, augment

@@ -16,7 +16,7 @@ from behave import given, then, use_step_matcher, when
 from behave.cucumber_expression import use_step_matcher_for_cucumber_expressions
 
 from premortem.agent.adapters.session import Session, configured, is_ours, known_bindings, step_of
-from premortem.agent.catalogue import CATALOGUE, text_of
+from premortem.agent.steps.catalogue import CATALOGUE, text_of
 
 __all__ = ["before_scenario"]
 

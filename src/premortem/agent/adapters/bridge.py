@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from premortem.agent.adapters.session import Session, step_of
-from premortem.agent.catalogue import text_of
+from premortem.agent.steps.catalogue import text_of
 from premortem.config import Config
 from premortem.errors import PremortemError
 

@@ -24,7 +24,7 @@ from pytest_bdd import given, then, when
 from pytest_bdd.parsers import StepParser
 
 from premortem.agent.adapters.session import Session, configured, is_ours, known_bindings, step_of
-from premortem.agent.bindings import Bindings
+from premortem.agent.steps.bindings import Bindings
 
 _SCENARIO = pytest.StashKey[Any]()
 _WORD = re.compile(r"[A-Za-z]\w*")

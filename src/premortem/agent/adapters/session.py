@@ -18,13 +18,13 @@ import msgspec
 from msgspec import Struct
 
 from premortem import config as configuration
-from premortem.agent import phrases
-from premortem.agent.bind import BoundStep, bind_line
-from premortem.agent.bindings import Bindings, load_bindings
-from premortem.agent.catalogue import match, text_of
-from premortem.agent.connection import client_factory
-from premortem.agent.engine import Engine, refuse_unsafe
-from premortem.agent.world import World
+from premortem.agent.steps import phrases
+from premortem.agent.steps.bind import BoundStep, bind_line
+from premortem.agent.steps.bindings import Bindings, load_bindings
+from premortem.agent.steps.catalogue import match, text_of
+from premortem.agent.steps.connection import client_factory
+from premortem.agent.steps.engine import Engine, refuse_unsafe
+from premortem.agent.steps.world import World
 from premortem.config import Config
 from premortem.domain.scenario import Keyword, Step
 from premortem.errors import ConfigError

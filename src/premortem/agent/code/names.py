@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from typing import Literal
 
 from premortem.agent.code.question import CodeQuestion
-from premortem.agent.failure_modes import ANONYMOUS
-from premortem.agent.words import VERBS, participle, stem, tokens
+from premortem.agent.understanding.failure_modes import ANONYMOUS
+from premortem.agent.understanding.words import VERBS, participle, stem, tokens
 from premortem.domain.proposal import FailureModeName
 
 Word = Literal["Reject", "Throw", "Fail"]

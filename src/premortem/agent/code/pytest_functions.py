@@ -16,7 +16,7 @@ from premortem.agent.code.question import CodeQuestion, read_code_question
 from premortem.agent.emit.files import Change, newline_of, text_of
 from premortem.agent.knowledge.python_source import Kind, PyClass, classes_in_python, parsed_python
 from premortem.agent.knowledge.values import Condition, breaking, refused_by, valid_value
-from premortem.agent.words import tokens
+from premortem.agent.understanding.words import tokens
 from premortem.domain.proposal import DtoField
 from premortem.domain.scenario import Understanding
 from premortem.errors import InputError

@@ -11,12 +11,12 @@ from collections.abc import Collection, Sequence
 
 from msgspec import Struct
 
-from premortem.agent.boundaries import asked as edges_asked
-from premortem.agent.boundaries import left_out
-from premortem.agent.failure_modes import ANONYMOUS, weights
+from premortem.agent.understanding.boundaries import asked as edges_asked
+from premortem.agent.understanding.boundaries import left_out
+from premortem.agent.understanding.failure_modes import ANONYMOUS, weights
 from premortem.agent.knowledge.values import Condition
 from premortem.agent.modes.mode import SAYS
-from premortem.agent.words import VERBS, participle, plain, singular, stem, tokens
+from premortem.agent.understanding.words import VERBS, participle, plain, singular, stem, tokens
 from premortem.domain.proposal import Dto, FailureModeName
 from premortem.domain.scenario import Understanding
 from premortem.errors import InputError

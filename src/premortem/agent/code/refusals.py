@@ -17,7 +17,7 @@ from premortem.agent.knowledge.csharp import (
     ancestors,
 )
 from premortem.agent.knowledge.values import Condition, refused_by
-from premortem.agent.words import stem, tokens
+from premortem.agent.understanding.words import stem, tokens
 from premortem.domain.proposal import Dto, DtoRule
 
 _WORDS = {

@@ -11,7 +11,7 @@ from premortem.agent.code.arrangement import Arrangement, Scene, initialised
 from premortem.agent.code.names import pascal
 from premortem.agent.knowledge.csharp import CsClass, CsCode, CsMethod, bare_type
 from premortem.agent.knowledge.csharp_tree import below, parse_csharp, text
-from premortem.agent.words import article, tokens
+from premortem.agent.understanding.words import article, tokens
 
 _STORES = re.compile(r"^(?:Add|Save|Store|Put|Insert|Set|Update|Upsert|Register)")
 _REPLACES = re.compile(r"\[[^\]]+\]\s*=[^=]|AddOrUpdate|Upsert|Replace")

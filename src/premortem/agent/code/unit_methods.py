@@ -23,7 +23,7 @@ from premortem.agent.code.states import placed_beside, placed_in_state
 from premortem.agent.knowledge.csharp import VALUE_TYPES, bare_type
 from premortem.agent.knowledge.rules import Assertion, infer_assertions_from_dto
 from premortem.agent.knowledge.values import Condition, breaking
-from premortem.agent.words import tokens
+from premortem.agent.understanding.words import tokens
 from premortem.domain.proposal import DtoField
 from premortem.errors import InputError
 

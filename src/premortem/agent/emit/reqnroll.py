@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from premortem.agent.catalogue import CATALOGUE
+from premortem.agent.steps.catalogue import CATALOGUE
 from premortem.errors import InputError
 
 _PARAMETER = re.compile(r"\{(string|int)\}")

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import msgspec
 
 from premortem.agent.emit.feature_text import parse_feature
-from premortem.agent.failure_modes import mode_named
+from premortem.agent.understanding.failure_modes import mode_named
 from premortem.domain.scenario import Scenario
 from premortem.errors import InputError
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from premortem.agent.catalogue import match
+from premortem.agent.steps.catalogue import match
 from premortem.agent.emit.augmentation import Augmentation
 from premortem.agent.emit.event_logs import log_lines
 from premortem.agent.emit.feature_text import FoundScenario, parse_feature

@@ -20,7 +20,7 @@ from premortem.agent.knowledge.values import (
     breaking,
     mode_of_condition,
 )
-from premortem.agent.words import tokens
+from premortem.agent.understanding.words import tokens
 from premortem.domain.proposal import Dto, DtoField, DtoRule, FailureModeName
 
 _MONEY = frozenset(

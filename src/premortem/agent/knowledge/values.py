@@ -13,7 +13,7 @@ import jsonschema_rs
 import msgspec
 from msgspec import Struct
 
-from premortem.agent.words import tokens
+from premortem.agent.understanding.words import tokens
 from premortem.domain.proposal import DtoField, DtoRule, FailureModeName
 from premortem.generate.patterns import text_of_pattern
 

@@ -6,7 +6,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from premortem.agent.expectation import (
+from premortem.agent.planning.expectation import (
     DENIED,
     Evidence,
     Expectation,

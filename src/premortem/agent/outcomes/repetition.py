@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from typing import Literal
 
-from premortem.agent.expectation import (
+from premortem.agent.planning.expectation import (
     Evidence,
     Expectation,
     captured,
@@ -14,7 +14,7 @@ from premortem.agent.expectation import (
     facts_of,
     success_status,
 )
-from premortem.agent.inputs import input_fields
+from premortem.agent.understanding.inputs import input_fields
 from premortem.domain.once import names_one_request
 from premortem.domain.proposal import OutcomeClass
 from premortem.domain.traffic import Exchange, OperationProfile, Profile, Request

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-from premortem.agent.expectation import (
+from premortem.agent.planning.expectation import (
     DENIED,
     Evidence,
     Expectation,
@@ -15,8 +15,8 @@ from premortem.agent.expectation import (
     facts_of,
     success_status,
 )
-from premortem.agent.failure_modes import ANONYMOUS
-from premortem.agent.words import stems
+from premortem.agent.understanding.failure_modes import ANONYMOUS
+from premortem.agent.understanding.words import stems
 from premortem.domain.run import SAFE_METHODS
 from premortem.domain.traffic import OperationProfile, Profile
 

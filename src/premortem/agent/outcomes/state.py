@@ -8,15 +8,15 @@ from itertools import takewhile
 
 from msgspec.structs import replace
 
-from premortem.agent import titles
-from premortem.agent.expectation import (
+from premortem.agent.planning import titles
+from premortem.agent.planning.expectation import (
     Evidence,
     Expectation,
     captured,
     facts_of,
     success_status,
 )
-from premortem.agent.words import stems, tokens
+from premortem.agent.understanding.words import stems, tokens
 from premortem.checks import reason_of
 from premortem.domain.proposal import OutcomeClass
 from premortem.domain.relations import StateMachine, Transition

@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from premortem.agent.expectation import (
+from premortem.agent.planning.expectation import (
     INVALID,
     Evidence,
     Expectation,
     invalid_status,
     success_status,
 )
-from premortem.agent.inputs import InputField
+from premortem.agent.understanding.inputs import InputField
 from premortem.domain.bodies import at, read_body, readings
 from premortem.domain.places import Place
 from premortem.domain.traffic import Exchange, OperationProfile

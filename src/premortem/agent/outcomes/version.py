@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from premortem.agent.expectation import Evidence, Expectation, captured, facts_of
+from premortem.agent.planning.expectation import Evidence, Expectation, captured, facts_of
 from premortem.domain.traffic import OperationProfile
 
 _STATUSES = (412, 409, 428)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from premortem.agent import titles
-from premortem.agent.catalogue import text
-from premortem.agent.draft import CannotWrite, Draft
-from premortem.agent.failure_modes import ANONYMOUS
+from premortem.agent.planning import titles
+from premortem.agent.steps.catalogue import text
+from premortem.agent.planning.draft import CannotWrite, Draft
+from premortem.agent.understanding.failure_modes import ANONYMOUS
 from premortem.agent.outcomes.role import of_credentials
 from premortem.agent.plans.ground import (
     Ground,
@@ -17,7 +17,7 @@ from premortem.agent.plans.ground import (
     to_scenario,
     witness,
 )
-from premortem.agent.reach import Reached
+from premortem.agent.planning.reach import Reached
 from premortem.domain.scenario import Scenario
 from premortem.domain.traffic import OperationProfile
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from premortem.agent import state_titles, titles
-from premortem.agent.catalogue import text
-from premortem.agent.draft import CannotWrite, Draft
-from premortem.agent.expectation import Expectation, captured
+from premortem.agent.planning import state_titles, titles
+from premortem.agent.steps.catalogue import text
+from premortem.agent.planning.draft import CannotWrite, Draft
+from premortem.agent.planning.expectation import Expectation, captured
 from premortem.agent.plans.ground import (
     Ground,
     as_role,
@@ -18,8 +18,8 @@ from premortem.agent.plans.ground import (
     to_scenario,
     witness,
 )
-from premortem.agent.reach import Reached
-from premortem.agent.words import stems
+from premortem.agent.planning.reach import Reached
+from premortem.agent.understanding.words import stems
 from premortem.domain.scenario import Scenario
 from premortem.domain.traffic import OperationProfile
 

@@ -9,11 +9,11 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from premortem.agent.boundaries import EdgeValue, edge_value, fits, mode_of, wanted
-from premortem.agent.inputs import InputField
+from premortem.agent.understanding.boundaries import EdgeValue, edge_value, fits, mode_of, wanted
+from premortem.agent.understanding.inputs import InputField
 from premortem.agent.plans.given import value_given
 from premortem.agent.plans.ground import Ground
-from premortem.agent.said import LESS, MORE, example, has_many_decimals, numbers, quoted
+from premortem.agent.understanding.said import LESS, MORE, example, has_many_decimals, numbers, quoted
 from premortem.domain.bodies import text_of
 from premortem.domain.proposal import FailureModeName
 from premortem.domain.traffic import OperationProfile

@@ -9,16 +9,16 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from premortem.agent import titles
-from premortem.agent.boundaries import EdgeValue
-from premortem.agent.catalogue import text
-from premortem.agent.declared import usual_role
-from premortem.agent.draft import CannotWrite, Draft
-from premortem.agent.expectation import DENIED, Evidence, Expectation, facts_of
-from premortem.agent.failure_modes import ANONYMOUS, mode_named
-from premortem.agent.observation import Observation, observation
+from premortem.agent.planning import titles
+from premortem.agent.understanding.boundaries import EdgeValue
+from premortem.agent.steps.catalogue import text
+from premortem.agent.planning.declared import usual_role
+from premortem.agent.planning.draft import CannotWrite, Draft
+from premortem.agent.planning.expectation import DENIED, Evidence, Expectation, facts_of
+from premortem.agent.understanding.failure_modes import ANONYMOUS, mode_named
+from premortem.agent.planning.observation import Observation, observation
 from premortem.agent.plans.supplies import refuse_lost, refuse_secrets
-from premortem.agent.reach import Reached
+from premortem.agent.planning.reach import Reached
 from premortem.domain.bodies import at
 from premortem.domain.run import SAFE_METHODS, Case
 from premortem.domain.scenario import (

@@ -8,12 +8,12 @@ from itertools import islice
 
 from msgspec import Struct
 
-from premortem.agent import titles
-from premortem.agent.boundaries import EdgeValue
-from premortem.agent.catalogue import text
-from premortem.agent.draft import Draft
-from premortem.agent.expectation import Expectation, captured, invalid_status, success_status
-from premortem.agent.inputs import InputField
+from premortem.agent.planning import titles
+from premortem.agent.understanding.boundaries import EdgeValue
+from premortem.agent.steps.catalogue import text
+from premortem.agent.planning.draft import Draft
+from premortem.agent.planning.expectation import Expectation, captured, invalid_status, success_status
+from premortem.agent.understanding.inputs import InputField
 from premortem.agent.plans.ground import Ground
 from premortem.agent.plans.readback import echo_of, read_back
 from premortem.agent.plans.valued import (
@@ -25,8 +25,8 @@ from premortem.agent.plans.valued import (
     named_field,
     valued,
 )
-from premortem.agent.reach import Reached
-from premortem.agent.words import is_action, stems
+from premortem.agent.planning.reach import Reached
+from premortem.agent.understanding.words import is_action, stems
 from premortem.domain.places import body_place
 from premortem.domain.run import SAFE_METHODS
 from premortem.domain.scenario import Scenario

@@ -9,16 +9,16 @@ from itertools import islice
 
 from msgspec import Struct
 
-from premortem.agent import titles
-from premortem.agent.boundaries import EdgeValue
-from premortem.agent.expectation import Expectation, invalid_status, success_status
-from premortem.agent.inputs import InputField, input_fields
+from premortem.agent.planning import titles
+from premortem.agent.understanding.boundaries import EdgeValue
+from premortem.agent.planning.expectation import Expectation, invalid_status, success_status
+from premortem.agent.understanding.inputs import InputField, input_fields
 from premortem.agent.outcomes.value import values_at
 from premortem.agent.plans.ground import Ground
 from premortem.agent.plans.valued import Put, allowed, expectation, named_field, valued
-from premortem.agent.preconditions import MOMENTS
-from premortem.agent.reach import Reached
-from premortem.agent.words import stems, tokens
+from premortem.agent.understanding.preconditions import MOMENTS
+from premortem.agent.planning.reach import Reached
+from premortem.agent.understanding.words import stems, tokens
 from premortem.domain.run import SAFE_METHODS
 from premortem.domain.scenario import Scenario
 from premortem.domain.traffic import OperationProfile

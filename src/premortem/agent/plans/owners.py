@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 
 from msgspec.structs import replace
 
-from premortem.agent import state_titles, titles
-from premortem.agent.catalogue import text
-from premortem.agent.draft import CannotWrite, Draft
-from premortem.agent.expectation import Expectation, success_status
-from premortem.agent.failure_modes import ANONYMOUS
-from premortem.agent.inputs import input_fields
-from premortem.agent.observation import observation
+from premortem.agent.planning import state_titles, titles
+from premortem.agent.steps.catalogue import text
+from premortem.agent.planning.draft import CannotWrite, Draft
+from premortem.agent.planning.expectation import Expectation, success_status
+from premortem.agent.understanding.failure_modes import ANONYMOUS
+from premortem.agent.understanding.inputs import input_fields
+from premortem.agent.planning.observation import observation
 from premortem.agent.outcomes.reference import crossings, of_self, of_stranger
 from premortem.agent.outcomes.role import of_role
 from premortem.agent.outcomes.state import as_asked
@@ -27,7 +27,7 @@ from premortem.agent.plans.ground import (
     witness,
 )
 from premortem.agent.plans.values_in import with_value
-from premortem.agent.reach import Reached
+from premortem.agent.planning.reach import Reached
 from premortem.domain.bodies import leaves, read_body
 from premortem.domain.places import Place
 from premortem.domain.run import SAFE_METHODS, Case

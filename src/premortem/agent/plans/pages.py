@@ -7,20 +7,20 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from premortem.agent import titles
-from premortem.agent.boundaries import EdgeValue, edge_value
-from premortem.agent.catalogue import text
-from premortem.agent.draft import Draft
-from premortem.agent.expectation import Expectation, invalid_status, success_status
-from premortem.agent.inputs import InputField, input_fields
-from premortem.agent.observation import good_answer, list_in
+from premortem.agent.planning import titles
+from premortem.agent.understanding.boundaries import EdgeValue, edge_value
+from premortem.agent.steps.catalogue import text
+from premortem.agent.planning.draft import Draft
+from premortem.agent.planning.expectation import Expectation, invalid_status, success_status
+from premortem.agent.understanding.inputs import InputField, input_fields
+from premortem.agent.planning.observation import good_answer, list_in
 from premortem.agent.plans.edges import asked_names
 from premortem.agent.plans.ground import Ground
 from premortem.agent.plans.valued import More, Put, allowed, expectation, named_field, valued
-from premortem.agent.preconditions import PAGING
-from premortem.agent.reach import Reached
-from premortem.agent.said import numbers, quoted
-from premortem.agent.words import stems
+from premortem.agent.understanding.preconditions import PAGING
+from premortem.agent.planning.reach import Reached
+from premortem.agent.understanding.said import numbers, quoted
+from premortem.agent.understanding.words import stems
 from premortem.domain.scenario import Scenario
 from premortem.domain.shape import read_shape
 from premortem.domain.traffic import OperationProfile

@@ -8,10 +8,10 @@ from itertools import islice
 
 from msgspec.structs import replace
 
-from premortem.agent import state_titles, titles
-from premortem.agent.catalogue import text
-from premortem.agent.draft import Draft
-from premortem.agent.expectation import Expectation, success_status
+from premortem.agent.planning import state_titles, titles
+from premortem.agent.steps.catalogue import text
+from premortem.agent.planning.draft import Draft
+from premortem.agent.planning.expectation import Expectation, success_status
 from premortem.agent.outcomes.repetition import of_repetition
 from premortem.agent.outcomes.version import of_outdated
 from premortem.agent.plans.aftermath import listing_of, twin_of
@@ -27,8 +27,8 @@ from premortem.agent.plans.totals import of_excess
 from premortem.agent.plans.values_in import with_value
 from premortem.agent.plans.versions import keep_version, stale_change, version_of, with_version
 from premortem.agent.plans.ways import Asked, led_by, start_of
-from premortem.agent.reach import Reached
-from premortem.agent.whole import whole_amount
+from premortem.agent.planning.reach import Reached
+from premortem.agent.planning.whole import whole_amount
 from premortem.domain.run import SAFE_METHODS, Case
 from premortem.domain.scenario import Scenario
 from premortem.domain.traffic import OperationProfile

@@ -8,15 +8,15 @@ from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
-from premortem.agent import state_titles, titles
-from premortem.agent.catalogue import text
-from premortem.agent.draft import CannotWrite, Draft
-from premortem.agent.expectation import Expectation, captured, success_status
+from premortem.agent.planning import state_titles, titles
+from premortem.agent.steps.catalogue import text
+from premortem.agent.planning.draft import CannotWrite, Draft
+from premortem.agent.planning.expectation import Expectation, captured, success_status
 from premortem.agent.plans.ground import Ground, as_role, is_meant, say_outcome, to_scenario
 from premortem.agent.plans.supplies import supplied
 from premortem.agent.plans.ways import Asked, in_part, start_of
-from premortem.agent.reach import Reached
-from premortem.agent.words import stems
+from premortem.agent.planning.reach import Reached
+from premortem.agent.understanding.words import stems
 from premortem.domain.bodies import leaves, read_body, text_of
 from premortem.domain.run import SAFE_METHODS, Case
 from premortem.domain.scenario import Scenario

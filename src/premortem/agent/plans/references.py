@@ -10,10 +10,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from premortem.agent import state_titles, titles
-from premortem.agent.draft import CannotWrite, Draft
-from premortem.agent.expectation import Expectation
-from premortem.agent.inputs import input_fields
+from premortem.agent.planning import state_titles, titles
+from premortem.agent.planning.draft import CannotWrite, Draft
+from premortem.agent.planning.expectation import Expectation
+from premortem.agent.understanding.inputs import input_fields
 from premortem.agent.outcomes.reference import of_deleted, of_missing
 from premortem.agent.outcomes.state import as_asked
 from premortem.agent.plans.ground import (
@@ -26,8 +26,8 @@ from premortem.agent.plans.ground import (
     witness,
 )
 from premortem.agent.plans.values_in import with_value
-from premortem.agent.reach import Reached
-from premortem.agent.words import singular, tokens
+from premortem.agent.planning.reach import Reached
+from premortem.agent.understanding.words import singular, tokens
 from premortem.domain.bodies import at, read_body, readings, text_of
 from premortem.domain.conform import compiled
 from premortem.domain.places import Place

@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 
-from premortem.agent import state_titles, titles
-from premortem.agent.boundaries import EdgeValue
-from premortem.agent.catalogue import text
-from premortem.agent.draft import Draft
-from premortem.agent.expectation import Expectation
+from premortem.agent.planning import state_titles, titles
+from premortem.agent.understanding.boundaries import EdgeValue
+from premortem.agent.steps.catalogue import text
+from premortem.agent.planning.draft import Draft
+from premortem.agent.planning.expectation import Expectation
 from premortem.agent.outcomes.repetition import of_repetition, of_retry
 from premortem.agent.plans.ground import (
     Ground,
@@ -23,8 +23,8 @@ from premortem.agent.plans.ground import (
     to_scenario,
     witness,
 )
-from premortem.agent.reach import Reached
-from premortem.agent.whole import whole_amount
+from premortem.agent.planning.reach import Reached
+from premortem.agent.planning.whole import whole_amount
 from premortem.domain.bodies import at
 from premortem.domain.once import names_one_request
 from premortem.domain.scenario import Scenario

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from premortem.agent import titles
-from premortem.agent.draft import Draft
-from premortem.agent.failure_modes import ANONYMOUS
+from premortem.agent.planning import titles
+from premortem.agent.planning.draft import Draft
+from premortem.agent.understanding.failure_modes import ANONYMOUS
 from premortem.agent.outcomes.role import of_role
 from premortem.agent.plans.ground import (
     Ground,
@@ -19,7 +19,7 @@ from premortem.agent.plans.ground import (
     to_scenario,
     witness,
 )
-from premortem.agent.reach import Reached, reach
+from premortem.agent.planning.reach import Reached, reach
 from premortem.domain.run import SAFE_METHODS
 from premortem.domain.scenario import Scenario
 from premortem.domain.traffic import OperationProfile

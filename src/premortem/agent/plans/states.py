@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from premortem.agent import state_titles, titles
-from premortem.agent.draft import CannotWrite, Draft
-from premortem.agent.expectation import Expectation
-from premortem.agent.failure_modes import ANONYMOUS
+from premortem.agent.planning import state_titles, titles
+from premortem.agent.planning.draft import CannotWrite, Draft
+from premortem.agent.planning.expectation import Expectation
+from premortem.agent.understanding.failure_modes import ANONYMOUS
 from premortem.agent.outcomes.reference import of_deleted, of_missing
 from premortem.agent.outcomes.repetition import of_repetition
 from premortem.agent.outcomes.role import of_role
@@ -49,8 +49,8 @@ from premortem.agent.plans.ways import (
     state_asked,
     states_after,
 )
-from premortem.agent.reach import Reached
-from premortem.agent.words import stems
+from premortem.agent.planning.reach import Reached
+from premortem.agent.understanding.words import stems
 from premortem.domain.run import SAFE_METHODS, Case
 from premortem.domain.scenario import Scenario
 from premortem.domain.traffic import OperationProfile

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec.structs import replace
 
-from premortem.agent.draft import CannotWrite
+from premortem.agent.planning.draft import CannotWrite
 from premortem.domain.places import Place
 from premortem.domain.run import SAFE_METHODS, Binding, Case
 from premortem.domain.template import split_path, split_template

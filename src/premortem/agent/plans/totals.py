@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from premortem.agent import state_titles
-from premortem.agent.draft import CannotWrite, Draft
-from premortem.agent.expectation import Evidence, Expectation, captured, codes_of
+from premortem.agent.planning import state_titles
+from premortem.agent.planning.draft import CannotWrite, Draft
+from premortem.agent.planning.expectation import Evidence, Expectation, captured, codes_of
 from premortem.agent.outcomes.state import as_asked
 from premortem.agent.plans.ground import (
     Ground,
@@ -21,8 +21,8 @@ from premortem.agent.plans.ground import (
     witness,
 )
 from premortem.agent.plans.values_in import share, with_value
-from premortem.agent.reach import Reached
-from premortem.agent.whole import whole_amount
+from premortem.agent.planning.reach import Reached
+from premortem.agent.planning.whole import whole_amount
 from premortem.domain.scenario import Scenario
 from premortem.domain.traffic import OperationProfile
 from premortem.generate.order_kit import loose

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from premortem.agent.boundaries import EdgeValue
-from premortem.agent.expectation import (
+from premortem.agent.understanding.boundaries import EdgeValue
+from premortem.agent.planning.expectation import (
     Expectation,
     captured,
     facts_of,
     invalid_status,
     success_status,
 )
-from premortem.agent.inputs import InputField, input_fields
+from premortem.agent.understanding.inputs import InputField, input_fields
 from premortem.agent.outcomes.value import values_at
 from premortem.agent.plans.edges import closed_list
 from premortem.agent.plans.ground import Ground
@@ -28,9 +28,9 @@ from premortem.agent.plans.valued import (
     takes_body,
     valued,
 )
-from premortem.agent.preconditions import UNITS
-from premortem.agent.reach import Reached
-from premortem.agent.words import stems, tokens
+from premortem.agent.understanding.preconditions import UNITS
+from premortem.agent.planning.reach import Reached
+from premortem.agent.understanding.words import stems, tokens
 from premortem.domain.bodies import read_body, text_of
 from premortem.domain.places import body_place
 from premortem.domain.run import SAFE_METHODS

@@ -8,9 +8,9 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from premortem.agent import state_titles, titles
-from premortem.agent.catalogue import text
-from premortem.agent.draft import CannotWrite, Draft
+from premortem.agent.planning import state_titles, titles
+from premortem.agent.steps.catalogue import text
+from premortem.agent.planning.draft import CannotWrite, Draft
 from premortem.agent.outcomes.state import as_asked
 from premortem.agent.outcomes.version import of_outdated
 from premortem.agent.plans.ground import (
@@ -24,7 +24,7 @@ from premortem.agent.plans.ground import (
 )
 from premortem.agent.plans.values_in import with_value
 from premortem.agent.plans.ways import start_of
-from premortem.agent.reach import Reached
+from premortem.agent.planning.reach import Reached
 from premortem.domain.bodies import is_json, leaves
 from premortem.domain.places import Place
 from premortem.domain.run import SAFE_METHODS, Case

@@ -9,16 +9,16 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from premortem.agent import titles
-from premortem.agent.draft import CannotWrite
+from premortem.agent.planning import titles
+from premortem.agent.planning.draft import CannotWrite
 from premortem.agent.outcomes.repetition import of_repetition
 from premortem.agent.outcomes.state import OTHER_REASONS
 from premortem.agent.plans.ground import Ground
 from premortem.agent.plans.supplies import supplied
 from premortem.agent.plans.values_in import share, with_value
-from premortem.agent.reach import Reached, reach
-from premortem.agent.whole import whole_amount
-from premortem.agent.words import VERBS, participle, stems
+from premortem.agent.planning.reach import Reached, reach
+from premortem.agent.planning.whole import whole_amount
+from premortem.agent.understanding.words import VERBS, participle, stems
 from premortem.checks import reason_of
 from premortem.domain.bodies import is_json
 from premortem.domain.conform import compiled

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from msgspec import Struct
 
 from premortem.agent.code.append import append_test_method
-from premortem.agent.code_tests import (
+from premortem.agent.code.code_tests import (
     Provenance,
     SuggestedMethod,
     append_suggested,

@@ -13,11 +13,11 @@ from msgspec.structs import replace
 from premortem.agent.emit.feature_text import parse_feature
 from premortem.agent.emit.files import read, text_of
 from premortem.agent.emit.output_tree import OutputTree
-from premortem.agent.explore import find_operation
+from premortem.agent.understanding.explore import find_operation
 from premortem.agent.knowledge.csharp import CsClass, CsMethod, Refusal
 from premortem.agent.knowledge.reading import Code
-from premortem.agent.understand import understand
-from premortem.agent.words import stem, tokens
+from premortem.agent.understanding.understand import understand
+from premortem.agent.understanding.words import stem, tokens
 from premortem.domain.proposal import Dto, Signal, TestKind
 from premortem.domain.scenario import Understanding
 from premortem.errors import InputError, NothingLearned

@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from premortem.agent.artifacts import (
+from premortem.agent.emit.artifacts import (
     Emitted,
     augmentation_of,
     emit_test_artifacts,
     validated,
     write_artifacts,
 )
-from premortem.agent.code_tests import SuggestedMethod, append_suggested
+from premortem.agent.code.code_tests import SuggestedMethod, append_suggested
 from premortem.agent.emit.augmentation import Attempt, Augmentation
 from premortem.agent.emit.event_logs import SkillSpan, emit_observability
 from premortem.agent.emit.files import Change, read, write_all

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from premortem.agent.failure_modes import mode_named
+from premortem.agent.understanding.failure_modes import mode_named
 from premortem.agent.knowledge.rules import infer_assertions_from_dto
-from premortem.agent.words import tokens
+from premortem.agent.understanding.words import tokens
 from premortem.domain.proposal import FailureModeName, Gap, Signal
 from premortem.pipeline.skills.context import TestContext, is_role_gap
 

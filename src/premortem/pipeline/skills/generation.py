@@ -5,15 +5,15 @@ from __future__ import annotations
 from msgspec import Struct
 from msgspec.structs import replace
 
-from premortem.agent import titles
-from premortem.agent.expand import expand_prompt_into_paths
-from premortem.agent.expectation import Evidence
-from premortem.agent.explore import explore, find_operation
-from premortem.agent.failure_modes import ANONYMOUS
+from premortem.agent.planning import titles
+from premortem.agent.planning.expand import expand_prompt_into_paths
+from premortem.agent.planning.expectation import Evidence
+from premortem.agent.understanding.explore import explore, find_operation
+from premortem.agent.understanding.failure_modes import ANONYMOUS
 from premortem.agent.outcomes.role import of_role
-from premortem.agent.planner import plan_scenarios
-from premortem.agent.understand import understand
-from premortem.agent.words import third_person
+from premortem.agent.planning.planner import plan_scenarios
+from premortem.agent.understanding.understand import understand
+from premortem.agent.understanding.words import third_person
 from premortem.domain.proposal import Gap, Signal
 from premortem.domain.scenario import Scenario, Understanding
 from premortem.domain.traffic import OperationProfile

@@ -8,11 +8,11 @@ from hashlib import sha256
 from msgspec import Struct
 
 from premortem.agent.ask import propose
-from premortem.agent.bindings import Bindings, load_bindings
+from premortem.agent.steps.bindings import Bindings, load_bindings
 from premortem.agent.emit.feature import render
 from premortem.agent.knowledge.reading import Code, read_code
-from premortem.agent.llm_plan import plan_with_model, planning_engine
-from premortem.agent.prompt_input import PromptContext, PromptInput, signal_of
+from premortem.agent.planning.llm_plan import plan_with_model, planning_engine
+from premortem.agent.understanding.prompt_input import PromptContext, PromptInput, signal_of
 from premortem.domain.proposal import Signal
 from premortem.domain.scenario import Scenario, Understanding
 from premortem.domain.traffic import Exchange, Profile

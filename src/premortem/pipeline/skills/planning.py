@@ -12,18 +12,18 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from premortem.agent import titles
-from premortem.agent.code_tests import (
+from premortem.agent.planning import titles
+from premortem.agent.code.code_tests import (
     Provenance,
     SuggestedMethod,
     generate_validator_test,
     suggest_test_method,
 )
-from premortem.agent.enrich import detect_enrichable_feature
-from premortem.agent.expectation import Evidence
+from premortem.agent.emit.enrich import detect_enrichable_feature
+from premortem.agent.planning.expectation import Evidence
 from premortem.agent.knowledge.values import Condition
 from premortem.agent.outcomes.role import of_role
-from premortem.agent.words import tokens
+from premortem.agent.understanding.words import tokens
 from premortem.domain.proposal import Gap, Signal, TestKind
 from premortem.domain.run import SAFE_METHODS
 from premortem.domain.scenario import Scenario

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from premortem import config as configuration
-from premortem.agent.prompt_input import PromptContext, PromptInput, signal_of
+from premortem.agent.understanding.prompt_input import PromptContext, PromptInput, signal_of
 from premortem.domain.proposal import Signal
 from premortem.pipeline.augmenting import Augmented, Recipe, augment
 from premortem.pipeline.learn import learn
