@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# Tests wait more than they compute: for the servers that they start.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(12, max(2, os.cpu_count() * 3 // 2)))')
 
 .PHONY: help install demo test lint quality bench bench-defects targets models nginx peers postgres front-end browser mono clean
 
@@ -18,9 +20,10 @@ help:
 	@echo "make models   install the embedded engine and the built-in language model (200 MB)"
 	@echo "make clean    remove what was built"
 
-# Without npm everything but the Studio works.
+# Without npm everything but the Studio works; without the encoder questions are understood less often.
 install: $(INSTALLED)
 	-@$(MAKE) --no-print-directory front-end
+	-@$(BIN)/premortem models fetch minilm
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -44,7 +47,7 @@ lint: $(INSTALLED)
 	@$(BIN)/lint-imports --no-cache
 
 test: lint postgres nginx front-end browser mono
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not quality"
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not quality"
 
 # The tests start a server of their own from these programs; none has to run.
 postgres:
@@ -125,6 +128,7 @@ models: .build/cache/.installed
 	@mkdir -p .build/cache
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[llm]'
 	@PREMORTEM_CACHE=.build/cache $(BIN)/premortem models fetch
+	@PREMORTEM_CACHE=.build/cache $(BIN)/premortem models fetch minilm
 	@touch $@
 
 clean:

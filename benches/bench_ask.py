@@ -23,10 +23,10 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from premortem import pipeline  # noqa: E402
 from premortem.config import load  # noqa: E402
 from premortem.errors import PremortemError  # noqa: E402
-from premortem.pipeline.ask import Judged  # noqa: E402
+from premortem.pipeline import asking  # noqa: E402
+from premortem.pipeline.asking import Judged  # noqa: E402
 from premortem.store import open_store  # noqa: E402
 from tests.pipeline.conftest import recorded  # noqa: E402
 
@@ -64,7 +64,7 @@ def verdicts(directory: Path) -> list[float]:
     with open_store(config.store, directory) as store:
         for question in questions():
             try:
-                events = list(pipeline.ask(question, config=config, store=store))
+                events = list(asking.ask(question, config=config, store=store))
             except PremortemError:
                 continue
             judged = [event for event in events if isinstance(event, Judged)]

@@ -19,7 +19,7 @@ from measure import compared, recording, table, unpacked
 
 from premortem.capture import CaptureCounts, capture_har
 from premortem.config import Config, StoreConfig
-from premortem.pipeline.capture import Captured, capture
+from premortem.pipeline.capturing import Captured, capture
 from premortem.store import open_store
 
 ROUNDS = 5

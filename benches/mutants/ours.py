@@ -11,10 +11,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from benches.mutants.program import PROGRAM, mutated
-from premortem import pipeline
 from premortem.config import Config, load
 from premortem.domain.goals import Goals
 from premortem.domain.run import Finding, Plan
+from premortem.pipeline.capturing import capture
+from premortem.pipeline.learning import learn
+from premortem.pipeline.run import Reported, execute, prepare
 from premortem.store import Store, open_store
 from tests.services import PASSWORDS
 from tests.shared import ROOT
@@ -44,8 +46,8 @@ class Project:
                 stdout=subprocess.DEVNULL,
             )
             with self.opened() as store:
-                pipeline.capture([recording], config=self.config, store=store)
-                pipeline.learn(config=self.config, store=store)
+                capture([recording], config=self.config, store=store)
+                learn(config=self.config, store=store)
 
     @property
     def config(self) -> Config:
@@ -58,12 +60,10 @@ class Project:
 def findings(project: Project, plan: Plan) -> tuple[Finding, ...]:
     """What a run of PLAN finds on the ledger that listens."""
     with project.opened() as store:
-        prepared = pipeline.prepare(plan, config=project.config, store=store)
-        events = list(
-            pipeline.execute(prepared, config=project.config, store=store, stop=threading.Event())
-        )
+        prepared = prepare(plan, config=project.config, store=store)
+        events = list(execute(prepared, config=project.config, store=store, stop=threading.Event()))
     reported = events[-1]
-    assert isinstance(reported, pipeline.Reported)
+    assert isinstance(reported, Reported)
     return reported.findings
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from premortem.domain.invariant import parse_invariant
+from premortem.domain.stated import parse_stated
 from premortem.errors import ConfigError
 
 FILE_NAME = "premortem.toml"
@@ -137,6 +138,8 @@ class TargetConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """`2` needs the extra `http2`: by ALPN over TLS, by prior knowledge without."""
     tenant_header: str = ""
     """Header by which requests tell their tenant; for `context.user.tenant` of a plan."""
+    clock_header: str = ""
+    """Header by which one request tells a test service what time it is, `X-Test-Now`."""
     edition_header: str = ""
     """Header by which requests tell their edition; recorded ones are tagged with it."""
     rate_per_second_max: float = 200.0
@@ -268,6 +271,41 @@ class CheckConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """Python files with checks of your own; they are run, so they have to be yours."""
     invariants: tuple[str, ...] = ()
     """What must hold of answers, a line each: `GET /reports/tax: due == tax - refunded`."""
+    rules: tuple[str, ...] = ()
+    """What must hold of the order of requests and of who sends them, a line each:
+    `POST /invoices/{invoice_id}/late-fee: once`; see `domain.stated`."""
+    blueprints: tuple[str, ...] = ()
+    """Files (YAML, JSON, Markdown) with `rules` and `states` that the target is held to."""
+    suggested: bool = True
+    """Rules that traffic or specification suggests are tried, too."""
+
+
+class TokenConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[tokens]`: the JSON Web Tokens that the target takes, for security tests that forge them."""
+
+    forge: bool = True
+    """False: tokens are left as they are."""
+    key: str = ""
+    """`${NAME}` of the variable with the key that signs them, PEM or a secret: what has expired or
+    is for somebody else can be made with it alone. Empty: only what needs no key is tried."""
+    algorithm: str = ""
+    """`RS256`; empty: the one of the token that is forged."""
+    public: str = ""
+    """Where the keys that verify them are: a path of the target, or a file (JWK set, PEM). Empty:
+    a path that ends in `jwks.json`, if the target is known to have one."""
+
+
+class SecurityConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[security]`: what security tests may be sent to, and how much."""
+
+    hosts: tuple[str, ...] = ()
+    """Hosts beside this machine that they may be sent to: naming one says that its data is
+    nobody's, and that its owner agrees."""
+    burst_max: int = 30
+    """Requests sent in a row to see whether a limit holds."""
+    attempts_max: int = 0
+    """Wrong passwords in a row after which a login has to refuse more with 429 or 403; 0: nobody
+    says."""
 
 
 class CoverageConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -296,6 +334,8 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     metrics: Mapping[str, MetricConfig] = {}
     checks: CheckConfig = CheckConfig()
     coverage: CoverageConfig = CoverageConfig()
+    tokens: TokenConfig = TokenConfig()
+    security: SecurityConfig = SecurityConfig()
     features: str = "features"
     """Where scenarios are written."""
     bindings: str = "premortem.bindings.toml"
@@ -336,21 +376,22 @@ def load(path: Path) -> Config:
         ) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}") from None
-    _refuse_invariants(config, data.decode("utf-8"), path)
+    said = data.decode("utf-8")
+    _refuse_lines("invariants", config.checks.invariants, parse_invariant, said, path)
+    _refuse_lines("rules", config.checks.rules, parse_stated, said, path)
     return msgspec.structs.replace(config, directory=str(path.parent))
 
 
-def _refuse_invariants(config: Config, text: str, path: Path) -> None:
-    """Raise ConfigError, with the line, for an invariant that means nothing."""
-    for invariant in config.checks.invariants:
+def _refuse_lines(
+    name: str, lines: Iterable[str], parse: Callable[[str], object], text: str, path: Path
+) -> None:
+    """Raise ConfigError, with the line, for one of LINES of `checks.NAME` that means nothing."""
+    for written in lines:
         try:
-            parse_invariant(invariant)
+            parse(written)
         except ValueError as error:
-            lines = text.splitlines()
-            line = next((i for i, said in enumerate(lines, 1) if invariant in said), 1)
-            raise ConfigError(
-                f"{path}, line {line}: checks.invariants: `{invariant}`: {error}"
-            ) from None
+            line = next((i for i, said in enumerate(text.splitlines(), 1) if written in said), 1)
+            raise ConfigError(f"{path}, line {line}: checks.{name}: `{written}`: {error}") from None
 
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")

@@ -296,3 +296,38 @@ def test_the_engine_leaves_no_loop_behind(run):
     run(ORDER)
     with pytest.raises(RuntimeError):
         asyncio.get_running_loop()
+
+
+ORDERED = """
+    Given the actor "pia" has role "Packer"
+    When "pia" sends "POST" to "/orders" with:
+    {"paid": 10, "fee": 4, "net": 6, "lines": [{"price": 3}, {"price": 7}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("comparison", "status"),
+    [
+        ("net == paid - fee", "passed"),
+        ("paid == sum(lines.price)", "passed"),
+        ("net == paid + fee", "failed"),
+        ("net == paid - tip", "broken"),
+    ],
+)
+def test_a_comparison_of_the_answer_s_fields_holds_or_does_not(run, comparison, status):
+    statuses, _ = run(f'{ORDERED}\n    Then in the response "{comparison}" holds')
+    assert statuses[-1] == status
+
+
+def test_what_was_saved_can_be_calculated_with(run):
+    kept = 'When the response field "/fee" is saved as "fee_before"'
+    statuses, _ = run(
+        f"{ORDERED}\n{kept}\n{ORDERED}\n"
+        '    Then in the response "fee + 2 == ${fee_before} + 2" holds'
+    )
+    assert statuses[-1] == "passed"
+
+
+def test_what_is_no_comparison_does_not_bind():
+    text = 'Then in the response "import os" holds'
+    assert "comparison" in bind(scenario(text), bindings=BINDINGS, roles=ROLES)[0].problem

@@ -3,8 +3,14 @@ from typing import get_args
 
 import pytest
 
-from premortem.agent.understanding.failure_modes import FAILURE_MODES, mode_named, mode_words, modes_in, weights
 from premortem.agent.modes.mode import NAMES, pattern_of
+from premortem.agent.understanding.failure_modes import (
+    FAILURE_MODES,
+    mode_named,
+    mode_words,
+    modes_in,
+    weights,
+)
 from premortem.domain.proposal import FailureModeName
 
 PEOPLE_SAY = {

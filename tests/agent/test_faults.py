@@ -7,9 +7,9 @@ import pytest
 
 from premortem.agent.steps.bind import bind
 from premortem.agent.steps.bindings import Bindings
+from premortem.agent.steps.world import World
 from premortem.agent.verdicts.faults import FAULTS, FaultyClient, faults_for, with_another_key
 from premortem.agent.verdicts.question import Question, question_of
-from premortem.agent.steps.world import World
 from premortem.domain.run import Case, Origin, Sent
 from premortem.domain.scenario import Scenario, ScenarioOrigin, Step
 from premortem.domain.traffic import Request

@@ -7,9 +7,9 @@ import sys
 import pytest
 
 from premortem.agent.ask import exchanges_needed, judge, propose
+from premortem.agent.emit.feature import write_feature
 from premortem.agent.steps.bindings import Bindings
 from premortem.agent.steps.connection import client_factory
-from premortem.agent.emit.feature import write_feature
 from tests.services import PASSWORDS
 
 QUESTIONS = {

@@ -5,10 +5,15 @@ from contextlib import contextmanager
 
 import pytest
 
+from premortem.agent.planning.llm_plan import (
+    TRIES_MAX,
+    plan_with_model,
+    planning_engine,
+    steps_schema,
+)
 from premortem.agent.steps.bind import bind
 from premortem.agent.steps.bindings import Bindings
 from premortem.agent.steps.catalogue import CATALOGUE
-from premortem.agent.planning.llm_plan import TRIES_MAX, plan_with_model, planning_engine, steps_schema
 from premortem.agent.steps.phrases import Phrase
 from premortem.config import Config, ModelConfig
 from premortem.errors import InputError, ModelError

@@ -3,11 +3,11 @@
 import msgspec
 import pytest
 
-from premortem.agent.planning.expectation import Evidence, class_of
 from premortem.agent.outcomes.reference import of_missing, of_self, of_stranger
 from premortem.agent.outcomes.repetition import of_repetition
 from premortem.agent.outcomes.state import as_asked, of_skipped, of_state
 from premortem.agent.outcomes.version import of_outdated
+from premortem.agent.planning.expectation import Evidence, class_of
 from premortem.domain.relations import StateMachine, Transition
 from premortem.domain.traffic import (
     Answer,

@@ -5,13 +5,13 @@ import json
 import msgspec
 import pytest
 
+from premortem.agent.planning.draft import CannotWrite
+from premortem.agent.planning.planner import ground_of, plan_scenarios
+from premortem.agent.planning.reach import Reached
+from premortem.agent.plans.states import wrong_order
 from premortem.agent.steps.bind import bind
 from premortem.agent.steps.bindings import Bindings
-from premortem.agent.planning.draft import CannotWrite
 from premortem.agent.steps.engine import run_scenario
-from premortem.agent.planning.planner import ground_of, plan_scenarios
-from premortem.agent.plans.states import wrong_order
-from premortem.agent.planning.reach import Reached
 from premortem.domain.scenario import UNCERTAIN, Understanding
 from premortem.domain.traffic import Operation, OperationProfile
 from premortem.errors import InputError

@@ -49,7 +49,7 @@ def test_the_class_compiles_and_its_steps_run_over_the_engine(tmp_path):
 
 def test_every_step_of_the_catalogue_is_in_the_class():
     source = reqnroll_class()
-    assert source.count("[StepDefinition(") == 30
+    assert source.count("[StepDefinition(") == 32
     assert "namespace Premortem.Specs" in source
 
 

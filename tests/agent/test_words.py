@@ -3,7 +3,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from premortem.agent.understanding.boundaries import asked, edge_value
-from premortem.agent.understanding.words import article, participle, plain, stem, third_person, tokens
+from premortem.agent.understanding.words import (
+    article,
+    participle,
+    plain,
+    stem,
+    third_person,
+    tokens,
+)
 
 
 @pytest.mark.parametrize(

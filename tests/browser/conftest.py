@@ -128,8 +128,8 @@ def opened(chromium: Browser, folder: Path) -> Iterator[Room]:
         yield Room(folder=folder, link=told["link"], address=told["address"], context=context)
         # The window stays open: whoever ends the Studio has it open, too.
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=30) == 130
-        assert process.stderr.read() == "premortem: stopped\n"
+        code, said = process.wait(timeout=30), process.stderr.read()
+        assert (code, said) == (130, "premortem: stopped\n")
         context.close()
     finally:
         process.kill()

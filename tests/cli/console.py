@@ -28,13 +28,15 @@ class Ran:
 
     @property
     def complaint(self) -> str:
-        """The one line on standard error of a command that could not do its work."""
+        """What stands on standard error of a command that could not do its work: one line, or the
+        three of a question that was not understood."""
         assert self.code == 2, self
         assert self.out == "" or "message" in self.json, self
-        [line] = self.err.splitlines()
-        assert line.startswith("premortem: "), line
-        assert "Traceback" not in line
-        return line
+        lines = self.err.splitlines()
+        assert len(lines) in (1, 3), self.err
+        assert lines[0].startswith("premortem: "), self.err
+        assert "Traceback" not in self.err
+        return "\n".join(lines)
 
 
 def premortem(*arguments: object) -> Ran:

@@ -83,7 +83,7 @@ def test_what_a_scenario_tried_first_is_told_once(project, defects):
     ],
     ids=lambda text: ascii(text)[:24],
 )
-def test_a_question_that_says_nothing_is_answered_in_one_line(project, prompt):
+def test_a_question_that_says_nothing_is_answered_in_a_few_lines(project, prompt):
     complaint = premortem("ask", prompt).complaint
     assert "\x1b" not in complaint
     assert len(complaint) < 1500

@@ -65,6 +65,8 @@ COMMANDS = (
     "findings export",
     "report",
     "replay",
+    "roles",
+    "editions",
     "ignore",
     "purge",
     "archive",

@@ -44,9 +44,10 @@ def har() -> str:
 
 
 def test_the_built_in_model_is_listed_with_what_stands_in_its_way(folder):
-    (listed,) = premortem("models", "list", "--json").json
-    assert listed["name"] == "smollm2"
+    listed, encoder = premortem("models", "list", "--json").json
+    assert (listed["name"], encoder["name"]) == ("smollm2", "minilm")
     assert "premortem models fetch" in listed["trouble"]
+    assert "premortem models fetch minilm" in encoder["trouble"]
     assert "premortem models fetch" in premortem("models", "list").out
 
 
@@ -57,6 +58,10 @@ def test_secrets_are_shown_as_names_of_variables(folder):
     shown = premortem("models", "show", "--json").json
     assert shown["settings"]["key"] == "${MODEL_KEY}"
     assert shown["model"]["trouble"] == ""
+
+
+def test_a_built_in_model_that_there_is_not_is_said(folder):
+    assert "smollm2, minilm" in premortem("models", "fetch", "gpt").complaint
 
 
 def test_another_file_than_the_pinned_one_is_refused(folder):

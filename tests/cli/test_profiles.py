@@ -79,3 +79,20 @@ def test_what_changed_is_shown_by_operation(project: Project):
 def test_what_is_no_profile_is_said_in_one_line(arguments, told, project: Project):
     Path("broken.json").write_text('{"operations": 7}')
     assert told in premortem(*arguments).complaint
+
+
+def test_a_profile_shows_states_rules_and_invariants(project: Project):
+    states = premortem("profile", "--states")
+    assert states.code == 0
+    for view in premortem("profile", "--states", "--json").json:
+        assert view["mermaid"] in states.out
+        assert view["mermaid"].startswith("stateDiagram-v2")
+    rules = premortem("profile", "--rules")
+    assert rules.code == 0
+    for rule in premortem("profile", "--rules", "--json").json:
+        assert f'"{rule["text"]}",' in rules.out
+        assert rule["why"]
+    invariants = premortem("profile", "--invariants")
+    assert invariants.code == 0
+    for text in premortem("profile", "--invariants", "--json").json:
+        assert text in invariants.out

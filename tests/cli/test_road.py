@@ -125,7 +125,9 @@ def test_the_same_seed_gives_the_same_bytes(project):
     for line in made[0].splitlines():
         assert json.loads(line)["cases"]
     premortem("generate", "--count", "20", "--seed", "8", "--out", "c.jsonl")
-    assert (project.folder / "c.jsonl").read_bytes()[:5000] != made[0][:5000]
+    other = (project.folder / "c.jsonl").read_bytes().splitlines()
+    # Recorded refusals and rules that are tried come whatever the seed.
+    assert len(set(other) - set(made[0].splitlines())) > len(other) / 4
 
 
 def test_generation_keeps_to_sources_and_operations(project):

@@ -1,6 +1,7 @@
 """`premortem skill`, `premortem skills`, `premortem augment`, on the sample of sources."""
 
 import json
+import re
 import shutil
 import subprocess
 
@@ -29,7 +30,10 @@ def payments(learned, tmp_path, monkeypatch):
 
 def test_skills_are_listed():
     listed = premortem("skills", "--json").json
-    assert [one["name"] for one in listed] == [skill.name for skill in SKILLS]
+    here = [one["name"] for one in listed if one["state"] == "here"]
+    assert here == [skill.name for skill in SKILLS]
+    assert len(listed) == 56
+    assert premortem("skills", "--part", "memory").out.count("not here yet") == 7
     only = premortem("skills", "--part", "pipeline").out
     assert "StudioSummaryMarkdown" in only
     assert "AppendTestMethod" not in only
@@ -69,12 +73,14 @@ def test_a_skill_chain_by_its_documents(payments):
     ("arguments", "told"),
     [
         (["skill", "Nothing"], "there is no skill 'Nothing'"),
+        (["skill", "RetryScenario"], "RetryScenario is not here yet: part of memory"),
         (["skill", "SuggestTestMethod", "--set", "prompt"], "is no FIELD=VALUE"),
         (["skill", "SuggestTestMethod", "--input", "none.json"], "cannot be read"),
         (["skill", "SuggestTestMethod", "--set", "promt=x"], "cannot be asked for 'promt'"),
         (["augment"], "say what could go wrong, or name a handler"),
         (["augment", "Is the weather fine?"], "there is nothing to test"),
-        (["augment", "What if?", "--handler", "NoHandler"], "there is nothing to test"),
+        (["augment", "What if?", "--handler", "NoHandler"], "no handler 'NoHandler' below"),
+        (["augment", "--handler", "RefundHandler"], "did you mean IssueRefundHandler"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -89,6 +95,29 @@ def test_planning_needs_something_learned(payments):
     prompt = ["--set", 'context={"handler": "IssueRefundHandler"}']
     done = premortem("skill", "SuggestTestMethod", *asked, *prompt).json
     assert done["result"]["name"] == "Handle_ShouldThrow_WhenRefundIsDuplicate"
+
+
+def test_augment_says_what_to_do_where_nothing_was_learned(payments):
+    shutil.rmtree(payments / ".premortem")
+    ran = premortem("augment", "What if refund is issued twice?", "--handler", "IssueRefundHandler")
+    assert ran.code == 0
+    assert "left out: scenarios: there is no traffic in the store yet; run `premortem" in ran.err
+    assert "name an OpenAPI document as `spec`" in ran.err
+    assert "Appended 1 unit test" in ran.out
+    bare = premortem("augment", "What if refund is issued twice?", "--root", payments / "Tests")
+    assert "premortem capture har FILE" in bare.complaint
+
+
+def test_augment_tells_what_the_tests_cover_before_and_after(payments):
+    ran = premortem("augment", "--handler", "CreateInvoiceHandler", "--write")
+    assert re.search(r"coverage of CreateInvoiceHandler: \d+% -> \d+% \(\+\d+ points\)", ran.out)
+    assert "tests of role CFO: 0 -> " in ran.out
+    report = (payments / "Tests/qa-report.md").read_text()
+    assert "coverage_before:" in report
+    assert re.search(r"- \{edition: enterprise, before: 0, after: \d+\}", report)
+    assert "Coverage Delta: +" in (payments / "Tests/qa-augmented-tests.md").read_text()
+    again = premortem("augment", "--handler", "CreateInvoiceHandler", "--write", "--json").json
+    assert {a["kind"] for a in again["artifacts"]} <= {"metadata", "markdown", "log", "bundle"}
 
 
 def test_augment_leaves_a_patch_then_writes(payments):

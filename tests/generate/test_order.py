@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from premortem.domain.places import parse_place
 from premortem.domain.relations import StateMachine, Transition
 from premortem.domain.run import Sequence
 from premortem.domain.traffic import (
@@ -352,3 +353,105 @@ def test_half_of_what_is_refused_as_known_is_refused_again_too():
     used_up = (*twice, refusing(32, "Twice", amount=99))
     assert "repeat in part" not in orders(PAY, *flow_of(*used_up)), "it may be used up"
     assert "repeat in part" not in orders(PAY, *flow_of(twice[0]))
+
+
+def test_what_a_state_forbids_is_tried_by_every_role_and_changes_nothing():
+    profile, recorded = cancelling()
+    roles = {"clerk": {"201": 3}, "boss": {"201": 1}, "guest": {"403": 2}}
+    operations = [replace(o, roles=roles) if o.id == PAY else o for o in profile.operations]
+    profile = replace(profile, operations=tuple(operations), machines=(machine(2),))
+    made = Mutator(profile, recorded, 1).sequences(PAY, 100)
+    tried = [s.cases[-1] for s in made if s.cases[-1].origin.operator == "transition"]
+    assert {c.role for c in tried if c.intent.expects == "refusal"} == {"clerk", "boss"}
+    cases = orders(READ, profile, recorded)["read around a ban"].cases
+    assert [c.operation_id for c in cases] == ["POST /invoices", CANCEL, READ, PAY, READ]
+    intent = cases[-1].intent
+    assert (intent.expects, intent.against, intent.if_refused) == ("same", 2, 3)
+
+
+def test_two_people_at_once_are_tried_like_one():
+    roles = {"clerk": {"201": 3}, "boss": {"201": 1}}
+    operations = [replace(o, roles=roles) if o.id == PAY else o for o in small.operations()]
+    made = Mutator(small.profile(operations=tuple(operations)), small.recorded(), 1).sequences(
+        PAY, 100
+    )
+    groups = [s.cases for s in made if s.cases[-1].origin.operator == "at once"]
+    assert {tuple(c.role for c in cases if c.together) for cases in groups} >= {
+        ("clerk", "boss"),
+        ("clerk", "clerk", "clerk"),
+    }
+
+
+def test_pages_are_read_while_something_is_made():
+    listing = "GET /invoices"
+    fields = (small.number_field("query:limit", 1, 50), small.text_field("query:after", {"c1": 2}))
+    operations = [
+        replace(o, fields=(*o.fields, *fields)) if o.id == listing else o
+        for o in small.operations()
+    ]
+    link = next(k for k in small.profile().links if k.consumer == PAY)
+    own = replace(
+        link,
+        producer=listing,
+        consumer=listing,
+        select=parse_place("body:/next"),
+        place=parse_place("query:after"),
+    )
+    profile = small.profile(operations=tuple(operations), links=(*small.profile().links, own))
+    cases = orders(listing, profile)["pages under writes"].cases
+    assert [c.operation_id for c in cases[-5:]] == [
+        "POST /invoices",
+        listing,
+        "POST /invoices",
+        listing,
+        listing,
+    ]
+    first, second = cases[-4], cases[-2]
+    assert first.request.query == (("limit", "2"),)
+    assert [(str(b.select), str(b.place)) for b in second.bindings] == [
+        ("body:/next", "query:after")
+    ]
+    assert second.bindings[0].step == len(cases) - 4
+    assert "pages under writes" not in orders(listing)
+
+
+def closing(*, word: str = "InvoiceCancelled") -> tuple[Profile, dict[str, Exchange]]:
+    """The small profile with three more things that can be done to an invoice."""
+    profile, recorded = cancelling()
+    (link,) = [k for k in profile.links if k.consumer == CANCEL]
+    more, links = [], []
+    for verb in ("edit", "send", "remind"):
+        id_ = f"POST /invoices/{{invoice_id}}/{verb}"
+        path = f"/invoices/inv_71k2m9/{verb}"
+        recorded[verb] = small.exchange("POST", path, 200, answer={"id": "inv_71k2m9"}, at=9)
+        step = Recipe(operation_id=id_, status=200, steps=small.steps("make", verb))
+        template = f"/invoices/{{invoice_id}}/{verb}"
+        more.append(
+            OperationProfile(
+                operation=Operation(method="POST", template=template),
+                count=3,
+                recipes=(step,),
+                exemplars=(verb,),
+            )
+        )
+        links.append(replace(link, consumer=id_))
+    known = machine(0)
+    told = Transition(operation_id=more[0].id, before='"cancelled"', reason=word, refused=1)
+    known = replace(known, transitions=(*known.transitions[:2], told))
+    profile = replace(
+        profile,
+        operations=(*profile.operations, *more),
+        links=(*profile.links, *links),
+        machines=(known,),
+    )
+    return profile, recorded
+
+
+def test_what_nobody_tried_in_a_closed_state_is_tried_behind_its_siblings():
+    cases = orders(PAY, *closing())["closed state"].cases
+    verbs = [c.operation_id.rpartition("/")[2] for c in cases]
+    assert verbs == ["invoices", "cancel", "edit", "send", "remind", "payments"]
+    intent = cases[-1].intent
+    assert (intent.breaks, intent.expects) == ("order closed InvoiceCancelled", "refusal")
+    assert (intent.against, intent.if_passed, intent.certain) == (2, 1, False)
+    assert "closed state" not in orders(PAY, *closing(word="NotNow"))

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from premortem.cli.app import COMMANDS
 from tests.shared import ROOT
 
 FUNCTION_LINES_MAX = 70
@@ -60,6 +61,7 @@ def test_every_module_is_used_by_another_one_or_by_the_user():
     used = {name for path in modules.values() for name in imported(path)}
     packages = list((ROOT / "src").rglob("__init__.py"))
     used |= {name for path in packages for name in imported(path)}
+    used |= {f"premortem.cli.{path.partition(':')[0]}" for path, *_ in COMMANDS}
     entry_points = {
         "premortem.api.plugin",  # pytest loads it
         "premortem.cli.app",  # the console script

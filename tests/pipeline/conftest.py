@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 from msgspec import Struct
 
-from premortem import pipeline
 from premortem.config import Config, load
+from premortem.pipeline.capturing import capture
+from premortem.pipeline.learning import learn
 from premortem.store import Store, open_store
 from tests.services import PASSWORDS, free_port, ledger
 from tests.shared import ROOT
@@ -70,8 +71,8 @@ def recorded(directory: Path, *, target: str = "") -> Iterator[Project]:
         )
         made = Project(directory=directory, base=base)
         with made.opened() as store:
-            pipeline.capture([recording], config=made.config, store=store)
-            pipeline.learn(config=made.config, store=store)
+            capture([recording], config=made.config, store=store)
+            learn(config=made.config, store=store)
         yield made
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 
-from premortem import pipeline
 from premortem.domain.load import Scale
 from premortem.domain.run import Plan
+from premortem.pipeline.run import Reported, execute, prepare
 from premortem.run import Tick
 from tests.pipeline.conftest import Project
 
@@ -20,14 +20,14 @@ def test_a_learned_plan_is_shared_and_what_the_other_saw_is_reported(project: Pr
     most = 0
     try:
         with project.opened() as store:
-            prepared = pipeline.prepare(plan, config=project.config, store=store)
-            for event in pipeline.execute(
+            prepared = prepare(plan, config=project.config, store=store)
+            for event in execute(
                 prepared, config=project.config, store=store, stop=threading.Event()
             ):
                 if isinstance(event, Tick):
                     most = max(most, event.controllers)
                 last = event
-            assert isinstance(last, pipeline.Reported)
+            assert isinstance(last, Reported)
             whole = store.results(last.summary.id, failed=True)
     finally:
         project.switch()

@@ -7,27 +7,28 @@ import threading
 import msgspec
 import pytest
 
-from premortem import pipeline
 from premortem.domain.coverage import Cell
 from premortem.domain.places import Place
 from premortem.domain.run import Binding, Case, Origin, Plan, Result, Sent, Sequence
 from premortem.domain.traffic import Request, Response
 from premortem.errors import InputError
+from premortem.pipeline.asking import ask
 from premortem.pipeline.covering import Covering, coverage_of
+from premortem.pipeline.run import Reported, execute, prepare
 from tests.pipeline.conftest import Project
 
 REQUESTS = 120
 PAY, READ = "POST /invoices/{invoice_id}/payments", "GET /payments/{payment_id}"
 
 
-def run(project: Project, config=None, **more: object) -> pipeline.Reported:
+def run(project: Project, config=None, **more: object) -> Reported:
     config = config or project.config
     plan = Plan(rate_per_second=200.0, duration_s=60.0, requests_max=REQUESTS, seed=3, **more)
     with project.opened() as store:
-        prepared = pipeline.prepare(plan, config=config, store=store)
+        prepared = prepare(plan, config=config, store=store)
         stop = threading.Event()
-        events = list(pipeline.execute(prepared, config=config, store=store, stop=stop))
-    assert isinstance(events[-1], pipeline.Reported)
+        events = list(execute(prepared, config=config, store=store, stop=stop))
+    assert isinstance(events[-1], Reported)
     return events[-1]
 
 
@@ -92,7 +93,7 @@ def test_production_itself_gives_the_weights(calm):
 def test_scenarios_cover_too(calm):
     question = "What if the amount is zero?"
     with calm.opened() as store:
-        list(pipeline.ask(question, config=calm.config, store=store))
+        list(ask(question, config=calm.config, store=store))
         name = next(run for run in store.coverage.runs() if run.startswith("ask "))
         covered = store.coverage.of_run(name)
 

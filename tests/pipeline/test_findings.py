@@ -11,8 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from premortem import pipeline
 from premortem.domain.run import Finding, Plan
+from premortem.pipeline.confirming import Minimising
+from premortem.pipeline.exporting import export_findings
+from premortem.pipeline.reporting import replay_findings, turn_finding
+from premortem.pipeline.run import Reported, execute, prepare
 from tests.pipeline.conftest import Project
 from tests.services import PASSWORDS
 
@@ -32,12 +35,12 @@ def found(project: Project) -> tuple[Finding, ...]:
         seed=1,
     )
     with project.opened() as store:
-        prepared = pipeline.prepare(plan, config=project.config, store=store)
-        *events, last = pipeline.execute(
+        prepared = prepare(plan, config=project.config, store=store)
+        *events, last = execute(
             prepared, config=project.config, store=store, stop=threading.Event()
         )
-    assert isinstance(last, pipeline.Reported)
-    assert any(isinstance(event, pipeline.Minimising) for event in events)
+    assert isinstance(last, Reported)
+    assert any(isinstance(event, Minimising) for event in events)
     return last.findings
 
 
@@ -71,7 +74,7 @@ def test_an_exported_file_fails_on_the_defective_service_and_passes_on_the_repai
     project, found, tmp_path
 ):
     with project.opened() as store:
-        exported = pipeline.export_findings(
+        exported = export_findings(
             found, form="pytest", directory=tmp_path, config=project.config, store=store
         )
     assert not exported.left_out
@@ -87,10 +90,10 @@ def test_an_exported_file_fails_on_the_defective_service_and_passes_on_the_repai
 def test_a_replay_says_what_is_fixed_and_what_came_back(project, found):
     def states() -> list[str]:
         with project.opened() as store:
-            again = pipeline.replay_findings(found, config=project.config, store=store)
+            again = replay_findings(found, config=project.config, store=store)
             for finding, times in zip(found, again, strict=True):
                 shown = store.finding(finding.id)
-                pipeline.turn_finding(shown, failed=times > 0, store=store, now=1.0)
+                turn_finding(shown, failed=times > 0, store=store, now=1.0)
             return [store.finding(finding.id).state for finding in found]
 
     project.switch(*DEFECTS)

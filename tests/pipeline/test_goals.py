@@ -7,12 +7,12 @@ from collections import Counter
 
 import pytest
 
-from premortem import pipeline
 from premortem.domain.goals import Goals
 from premortem.domain.live import PlanSlice
 from premortem.domain.run import Case, Fault, Plan, Result, Sent
 from premortem.domain.traffic import Response
 from premortem.errors import InputError
+from premortem.pipeline.run import Reported, execute, prepare
 from premortem.pipeline.supplying import Supply
 from premortem.run import Gathered
 from tests.pipeline.conftest import Project
@@ -43,14 +43,12 @@ def results_of(sequences, status: int = 200) -> tuple[Result, ...]:
 def test_a_correct_service_is_accused_of_nothing_and_every_case_ends_once(project: Project):
     project.switch()
     with project.opened() as store:
-        prepared = pipeline.prepare(PLAN, config=project.config, store=store)
+        prepared = prepare(PLAN, config=project.config, store=store)
         results: list[Result] = []
-        for event in pipeline.execute(
-            prepared, config=project.config, store=store, stop=threading.Event()
-        ):
+        for event in execute(prepared, config=project.config, store=store, stop=threading.Event()):
             if isinstance(event, Gathered):
                 results += event.results
-    assert isinstance(event, pipeline.Reported)
+    assert isinstance(event, Reported)
     summary = event.summary
     assert [finding.title for finding in event.findings] == []
     assert summary.planned == REQUESTS

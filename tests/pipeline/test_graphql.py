@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from premortem import pipeline
 from premortem.config import Config, load
 from premortem.domain.run import Plan
+from premortem.pipeline.learning import learn
+from premortem.pipeline.run import Reported, execute, prepare
 from premortem.store import open_store
 from tests.pipeline.graphql_service import SDL, graphql_shop
 
@@ -25,7 +26,7 @@ def project(folder: Path, base: str) -> Config:
     return load(folder / "premortem.toml")
 
 
-def reported(folder: Path, base: str) -> pipeline.Reported:
+def reported(folder: Path, base: str) -> Reported:
     config = project(folder, base)
     plan = Plan(
         dynamic="100%",
@@ -34,12 +35,10 @@ def reported(folder: Path, base: str) -> pipeline.Reported:
         requests_max=REQUESTS,
     )
     with open_store(config.store, folder) as store:
-        pipeline.learn(config=config, store=store)
-        prepared = pipeline.prepare(plan, config=config, store=store)
-        events = list(
-            pipeline.execute(prepared, config=config, store=store, stop=threading.Event())
-        )
-    assert isinstance(events[-1], pipeline.Reported)
+        learn(config=config, store=store)
+        prepared = prepare(plan, config=config, store=store)
+        events = list(execute(prepared, config=config, store=store, stop=threading.Event()))
+    assert isinstance(events[-1], Reported)
     return events[-1]
 
 

@@ -7,9 +7,11 @@ import threading
 
 import pytest
 
-from premortem import pipeline
 from premortem.domain.run import Finding, Plan
 from premortem.domain.tokens import MARK
+from premortem.pipeline.asking import Asked, ask
+from premortem.pipeline.reporting import replay_findings
+from premortem.pipeline.run import Reported, execute, prepare
 from tests.pipeline.conftest import Project
 from tests.shared import ROOT
 
@@ -33,14 +35,12 @@ def defect_classes() -> dict[str, str]:
     return {defect: classes[defect] for defect in sorted(classes)[:10]}
 
 
-def run(project: Project, *, seed: int = 1) -> pipeline.Reported:
+def run(project: Project, *, seed: int = 1) -> Reported:
     plan = Plan(rate_per_second=RATE, duration_s=60.0, requests_max=REQUESTS, seed=seed)
     with project.opened() as store:
-        prepared = pipeline.prepare(plan, config=project.config, store=store)
-        events = list(
-            pipeline.execute(prepared, config=project.config, store=store, stop=threading.Event())
-        )
-    assert isinstance(events[-1], pipeline.Reported)
+        prepared = prepare(plan, config=project.config, store=store)
+        events = list(execute(prepared, config=project.config, store=store, stop=threading.Event()))
+    assert isinstance(events[-1], Reported)
     return events[-1]
 
 
@@ -57,7 +57,7 @@ def attributed(project: Project, findings: tuple[Finding, ...]) -> dict[str, lis
             project.switch(*defects)
             known = {finding.id for found in by_defect.values() for finding in found}
             asked = [f for f in findings if name != TOGETHER or f.id not in known]
-            again = pipeline.replay_findings(asked, config=project.config, store=store)
+            again = replay_findings(asked, config=project.config, store=store)
             for finding, failed in zip(asked, again, strict=True):
                 if failed:
                     by_defect.setdefault(name, []).append(finding)
@@ -95,9 +95,9 @@ def test_a_question_ends_as_finding_on_the_defective_service_and_regression_on_t
     for state, defects in (("correct", ()), ("defective", (defect,))):
         project.switch(*defects)
         with project.opened() as store:
-            events = list(pipeline.ask(question, config=project.config, store=store))
+            events = list(ask(question, config=project.config, store=store))
         asked = events[-1]
-        assert isinstance(asked, pipeline.Asked)
+        assert isinstance(asked, Asked)
         outcomes[state] = asked.verdicts[0].outcome
         assert asked.files
     assert outcomes == {"correct": "regression", "defective": "finding"}

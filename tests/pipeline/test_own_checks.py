@@ -6,9 +6,9 @@ import threading
 
 from msgspec.structs import replace
 
-from premortem import pipeline
 from premortem.config import CheckConfig
 from premortem.domain.run import Plan
+from premortem.pipeline.run import Reported, execute, prepare
 from tests.pipeline.conftest import Project
 
 CHECKS = """
@@ -31,12 +31,10 @@ def test_it_finds_in_workers_and_an_error_in_one_ends_nothing(project: Project):
     config = replace(project.config, checks=CheckConfig(files=("own_checks.py",)))
     plan = Plan(rate_per_second=200.0, duration_s=60.0, requests_max=150, dynamic="0%")
     with project.opened() as store:
-        prepared = pipeline.prepare(plan, config=config, store=store)
-        events = list(
-            pipeline.execute(prepared, config=config, store=store, stop=threading.Event())
-        )
+        prepared = prepare(plan, config=config, store=store)
+        events = list(execute(prepared, config=config, store=store, stop=threading.Event()))
     reported = events[-1]
-    assert isinstance(reported, pipeline.Reported)
+    assert isinstance(reported, Reported)
     assert [(f.check, f.title, f.severity) for f in reported.findings] == [
         ("counted", "a list does not say how many", "low")
     ]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from premortem import pipeline
 from premortem.domain.goals import Goals
+from premortem.pipeline.exporting import export_findings
 from tests.pipeline.conftest import Project, project  # noqa: F401 - a fixture
 from tests.pipeline.test_findings import pytest_run
 from tests.quality.test_ledger_defects import classes, run
@@ -26,7 +26,7 @@ def test_every_exported_file_fails_with_the_defects_and_passes_without(
     project.switch(*classes())
     findings = run(project, REQUESTS, Goals())
     with project.opened() as store:
-        exported = pipeline.export_findings(
+        exported = export_findings(
             findings, form="pytest", directory=tmp_path, config=project.config, store=store
         )
     mean = sum(len(f.sequence.cases) for f in findings) / len(findings)

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from premortem import pipeline
 from premortem.config import Config, load
 from premortem.domain.run import Plan, Result
+from premortem.pipeline.capturing import capture
+from premortem.pipeline.learning import learn
+from premortem.pipeline.run import Reported, execute, prepare
 from premortem.store import Store, open_store
 from tests.services import KINTO_CONFIG, kinto
 from tests.shared import shared
@@ -35,16 +37,16 @@ def learned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Config, 
         config = load(directory / "premortem.toml")
         with open_store(config.store, directory) as store:
             recording = shared("targets/kinto/production.har.gz")
-            captured = pipeline.capture([recording], config=config, store=store)
+            captured = capture([recording], config=config, store=store)
             assert captured.added == EXCHANGES
-            pipeline.learn(config=config, store=store)
+            learn(config=config, store=store)
             yield config, store
 
 
-def run(config: Config, store: Store, plan: Plan) -> tuple[pipeline.Reported, list[Result]]:
-    prepared = pipeline.prepare(plan, config=config, store=store)
-    events = list(pipeline.execute(prepared, config=config, store=store, stop=threading.Event()))
-    assert isinstance(events[-1], pipeline.Reported)
+def run(config: Config, store: Store, plan: Plan) -> tuple[Reported, list[Result]]:
+    prepared = prepare(plan, config=config, store=store)
+    events = list(execute(prepared, config=config, store=store, stop=threading.Event()))
+    assert isinstance(events[-1], Reported)
     return events[-1], store.results(events[-1].summary.id, limit=10_000)
 
 

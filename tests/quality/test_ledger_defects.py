@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
+import shutil
 import threading
 
 import pytest
 
-from premortem import pipeline
 from premortem.domain.goals import Goals
 from premortem.domain.run import Finding, Plan
+from premortem.pipeline.reporting import replay_findings
+from premortem.pipeline.run import Reported, execute, prepare
 from tests.pipeline.conftest import Project, project  # noqa: F401 - a fixture
 from tests.shared import ROOT
 
 RATE = 250.0
 TOGETHER = "several at once"
+BLUEPRINT = '\n[checks]\nblueprints = ["blueprint.yaml"]\n'
 ROW = re.compile(r"^\| (L\d\d) \| ([a-z ]+) \|", re.MULTILINE)
 
 pytestmark = pytest.mark.quality
@@ -23,6 +26,14 @@ pytestmark = pytest.mark.quality
 def classes() -> dict[str, str]:
     """Defect id -> class, as the table says."""
     return dict(ROW.findall((ROOT / "examples" / "ledger" / "DEFECTS.md").read_text()))
+
+
+def told(project: Project, *, blueprint: bool) -> None:  # noqa: F811
+    """Have the project's configuration name the ledger's blueprint, or none."""
+    path = project.directory / "premortem.toml"
+    text = path.read_text().removesuffix(BLUEPRINT)
+    path.write_text(text + (BLUEPRINT if blueprint else ""))
+    shutil.copy(ROOT / "examples" / "ledger" / "blueprint.yaml", project.directory)
 
 
 def run(project: Project, requests: int, goals: Goals) -> tuple[Finding, ...]:  # noqa: F811
@@ -34,12 +45,10 @@ def run(project: Project, requests: int, goals: Goals) -> tuple[Finding, ...]:  
         goals=goals,
     )
     with project.opened() as store:
-        prepared = pipeline.prepare(plan, config=project.config, store=store)
-        events = list(
-            pipeline.execute(prepared, config=project.config, store=store, stop=threading.Event())
-        )
+        prepared = prepare(plan, config=project.config, store=store)
+        events = list(execute(prepared, config=project.config, store=store, stop=threading.Event()))
     reported = events[-1]
-    assert isinstance(reported, pipeline.Reported)
+    assert isinstance(reported, Reported)
     return reported.findings
 
 
@@ -58,7 +67,7 @@ def attributed(project: Project, findings: tuple[Finding, ...]) -> dict[str, lis
             if name == TOGETHER:
                 settled = [finding for found in by_defect.values() for finding in found]
             asked = [f for f in findings if f not in settled]
-            again = pipeline.replay_findings(asked, config=project.config, store=store)
+            again = replay_findings(asked, config=project.config, store=store)
             for finding, failed in zip(asked, again, strict=True):
                 if failed:
                     by_defect.setdefault(name, []).append(finding)
@@ -68,7 +77,9 @@ def attributed(project: Project, findings: tuple[Finding, ...]) -> dict[str, lis
 
 @pytest.mark.parametrize("coverage", [False, True], ids=["plain", "goals"])
 @pytest.mark.parametrize("requests", [2_000, 5_000])
-def test_how_many_defects_are_found_and_attributed(project, requests, coverage):  # noqa: F811
+@pytest.mark.parametrize("blueprint", [False, True], ids=["spec and traffic", "blueprint"])
+def test_how_many_defects_are_found_and_attributed(project, blueprint, requests, coverage):  # noqa: F811
+    told(project, blueprint=blueprint)
     project.switch(*classes())
     findings = run(project, requests, Goals(coverage=coverage))
     by_defect = attributed(project, findings)

@@ -34,11 +34,14 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from premortem import pipeline
 from premortem.config import Config, load
 from premortem.domain.run import Plan, Result
 from premortem.domain.traffic import OperationProfile
 from premortem.models import find_cached
+from premortem.pipeline.capturing import capture
+from premortem.pipeline.confirming import Reproducing
+from premortem.pipeline.learning import learn
+from premortem.pipeline.run import execute, prepare
 from premortem.run import Gathered
 from premortem.store import Store, open_store
 from tests.services import KINTO_CONFIG, PASSWORDS, free_port, kinto, ledger, phoenix
@@ -73,8 +76,8 @@ bearer = "${{PHOENIX_ADMIN_SECRET}}"
 def learned(directory: Path, recording: Path) -> Iterator[tuple[Config, Store]]:
     config = load(directory / "premortem.toml")
     with open_store(config.store, directory) as store:
-        pipeline.capture([recording], config=config, store=store)
-        pipeline.learn(config=config, store=store)
+        capture([recording], config=config, store=store)
+        learn(config=config, store=store)
         yield config, store
 
 
@@ -133,12 +136,12 @@ def sent(config: Config, store: Store, plan: Plan) -> list[Result]:
     names = [operation.id for operation in store.profile().operations]
     outside = tuple(name for name in names if any(word in name for word in OUTSIDE))
     plan = replace(plan, exclude_operations=outside, keep_all=True)
-    prepared = pipeline.prepare(plan, config=config, store=store)
+    prepared = prepare(plan, config=config, store=store)
     results: list[Result] = []
-    for event in pipeline.execute(prepared, config=config, store=store, stop=threading.Event()):
+    for event in execute(prepared, config=config, store=store, stop=threading.Event()):
         if isinstance(event, Gathered):
             results += event.results
-        elif isinstance(event, pipeline.Reproducing):
+        elif isinstance(event, Reproducing):
             break
     return results
 

@@ -23,7 +23,6 @@ from typing import Any
 
 import pytest
 
-from premortem import pipeline
 from premortem.capture import CaptureCounts, capture_har
 from premortem.config import CaptureConfig, Config, ModelConfig, TargetConfig
 from premortem.domain.bodies import leaves, text_of
@@ -37,6 +36,7 @@ from premortem.models.budget import Budget
 from premortem.models.grammar import grammar_of
 from premortem.models.llamacpp import LlamaCpp, available
 from premortem.models.openai import OpenAICompatible
+from premortem.pipeline.run import execute, prepare
 from premortem.run import Gathered
 from premortem.validate import Validator
 from tests.pipeline.conftest import Project, project  # noqa: F401 - a fixture
@@ -255,10 +255,8 @@ def test_live_on_the_ledger(model, request):
         sources={"llm": 40, "sample": 40, "mutate": 20},
     )
     with served.opened() as store:
-        prepared = pipeline.prepare(plan, config=config, store=store)
-        events = list(
-            pipeline.execute(prepared, config=config, store=store, stop=threading.Event())
-        )
+        prepared = prepare(plan, config=config, store=store)
+        events = list(execute(prepared, config=config, store=store, stop=threading.Event()))
     table: dict[str, Counter[str]] = {}
     for event in events:
         for result in event.results if isinstance(event, Gathered) else ():

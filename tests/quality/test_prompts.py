@@ -10,26 +10,18 @@ The questions for the end are read only where PREMORTEM_PROMPTS_END says so: the
 from __future__ import annotations
 
 import os
-import time
-from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
-from premortem.agent.ask import generate_feature_scenario
-from premortem.agent.steps.bind import bind
-from premortem.agent.steps.bindings import Bindings
-from premortem.agent.understanding.index import Index
-from premortem.agent.understanding.understand import understand
+from premortem.agent.understanding.meaning import open_meaning
 from premortem.capture import CaptureCounts, capture_har
 from premortem.config import CaptureConfig, Config
-from premortem.domain.scenario import Scenario
 from premortem.domain.traffic import Exchange, Profile
-from premortem.errors import InputError
 from premortem.learn import learn_profile, load_spec
 from tests.agent.conftest import Ledger
+from tests.quality.asking import Asked, invented, questions_on, specified
 from tests.services import ledger
 from tests.shared import shared
 
@@ -38,9 +30,11 @@ END = "PREMORTEM_PROMPTS_END"
 RIGHT_MIN, RIGHT_MIN_END = 0.85, 0.80
 RIGHT_MIN_SECOND = 0.70
 """Of questions that were asked once before anybody looked at them (docs/understanding.md)."""
+RIGHT_MIN_INVENTED, RIGHT_MIN_BY_WORDS = 0.55, 0.38
+"""Of questions on invented services, from their specifications alone: with the sentence encoder,
+and without; 0.59 and 0.43 were measured, the goal is 0.80."""
 FIRST_S_MAX = 2.0
 """Median time to the first scenario."""
-DIMENSIONS = ("operation", "mode", "outcome")
 ROLES = {
     "ledger": ("Guest", "Cashier", "SupportAgent", "Analyst", "FinanceManager", "CFO"),
     "kinto": ("alice", "bob", "carol"),
@@ -73,84 +67,16 @@ def recorded(service: str) -> tuple[Profile, dict[str, Exchange]]:
     return learn_profile(lambda: iter(exchanges.values()), spec=spec, now=0.0), exchanges
 
 
-class Asked:
-    """What came of all questions."""
-
-    def __init__(self) -> None:
-        self.right: Counter[str] = Counter()
-        self.count: Counter[str] = Counter()
-        self.missed: list[str] = []
-        self.failing: Counter[str] = Counter()
-        self.shown = self.unbound = 0
-        self.seconds: list[float] = []
-
-    def ask(self, service: str, row: dict[str, Any], profile: Profile, index: Index, exchanges):
-        self.count[service] += 1
-        start = time.perf_counter()
-        try:
-            understood = understand(row["ask"], profile, roles=ROLES[service], index=index)
-            scenarios = generate_feature_scenario(
-                understood, profile=profile, exchanges=exchanges, roles=ROLES[service]
-            )
-        except InputError as error:
-            self.failing["no scenario"] += 1
-            self.missed.append(f"{service}: {row['ask'][:90]}\n    {str(error)[:160]}")
-            return
-        finally:
-            self.seconds.append(time.perf_counter() - start)
-        self.shown += len(scenarios)
-        self.unbound += sum(not binds(scenario, ROLES[service]) for scenario in scenarios)
-        wrong = failing(scenarios[0], row)
-        self.right[service] += not wrong
-        self.failing.update(wrong.keys())
-        if wrong:
-            said = ", ".join(f"{name}: {got}" for name, got in wrong.items())
-            self.missed.append(f"{service}: {row['ask'][:90]}\n    {said}")
-
-    def report(self) -> str:
-        per = ", ".join(f"{s} {self.right[s]}/{self.count[s]}" for s in self.count)
-        total = f"{self.right.total()}/{self.count.total()}"
-        what = ", ".join(f"{name} {n}" for name, n in self.failing.most_common()) or "nothing"
-        median = sorted(self.seconds)[len(self.seconds) // 2]
-        return (
-            f"all three right: {total} ({per}); failing: {what}; shown {self.shown}, "
-            f"unbound {self.unbound}; median {median * 1000:.0f} ms\n" + "\n".join(self.missed)
-        )
-
-
-def failing(scenario: Scenario, row: dict[str, Any]) -> dict[str, str]:
-    """The dimensions that SCENARIO misses, and what it has there."""
-    wanted = {
-        "operation": {row["operation"], row.get("or", row["operation"])},
-        "mode": {row["mode"]},
-        "outcome": set(row["outcome"]),
-    }
-    origin = scenario.origin
-    got = {
-        "operation": scenario.operation_id,
-        "mode": origin.failure_mode,
-        "outcome": origin.outcome,
-    }
-    return {name: got[name] for name in DIMENSIONS if got[name] not in wanted[name]}
-
-
-def binds(scenario: Scenario, roles: tuple[str, ...]) -> bool:
-    return not any(step.problem for step in bind(scenario, bindings=Bindings(), roles=roles))
-
-
 def asked(path: Path, services) -> Asked:
-    result = Asked()
+    result = Asked(open_meaning())
     for service, rows in yaml.safe_load(path.read_text()).items():
-        profile, exchanges = services[service]
-        index = Index(profile)
-        for row in rows:
-            result.ask(service, row, profile, index, exchanges)
+        result.ask_all(service, rows, *services[service], ROLES[service])
     return result
 
 
 def check(result: Asked, share_min: float) -> None:
-    assert result.unbound == 0, result.report()
-    assert result.right.total() >= share_min * result.count.total(), result.report()
+    assert not result.unbound, result.report()
+    assert result.share >= share_min, result.report()
     assert sorted(result.seconds)[len(result.seconds) // 2] < FIRST_S_MAX, result.report()
 
 
@@ -166,6 +92,20 @@ def test_questions_that_were_mended_for_keep_their_score(services, capsys):
     with capsys.disabled():
         print(f"\nthe second questions, {result.report()}")
     check(result, RIGHT_MIN_SECOND)
+
+
+@pytest.mark.parametrize("encoder", [True, False], ids=["with an encoder", "by words alone"])
+def test_questions_on_services_of_which_only_the_specification_is_known(encoder, capsys):
+    meaning = open_meaning() if encoder else None
+    if encoder and meaning is None:
+        pytest.skip("not fetched: premortem models fetch minilm")
+    result = Asked(meaning)
+    for name in invented():
+        profile, roles = specified(name)
+        result.ask_all(name, questions_on(name), profile, {}, roles, services=("*",))
+    with capsys.disabled():
+        print(f"\ninvented services, {result.report(missed=encoder)}")
+    check(result, RIGHT_MIN_INVENTED if encoder else RIGHT_MIN_BY_WORDS)
 
 
 @pytest.mark.skipif(END not in os.environ, reason=f"asked once, at the end: {END} is not set")

@@ -17,12 +17,13 @@ from pathlib import Path
 
 import pytest
 
-from premortem import pipeline
 from premortem.config import load
 from premortem.domain.traffic import Exchange, Profile
 from premortem.generate.mutate import Mutator
 from premortem.generate.sample import Sampler
 from premortem.generate.schema import SchemaSource
+from premortem.pipeline.capturing import capture
+from premortem.pipeline.learning import learn
 from premortem.store import open_store
 from tests.generate.proof import Prover
 from tests.services import PASSWORDS, ledger
@@ -69,8 +70,8 @@ def learned(directory: Path, service: str) -> tuple[Profile, Mapping[str, Exchan
     (directory / "premortem.toml").write_text(PROJECT.format(spec=spec))
     config = load(directory / "premortem.toml")
     with open_store(config.store, directory) as store:
-        pipeline.capture([recording], config=config, store=store)
-        pipeline.learn(config=config, store=store)
+        capture([recording], config=config, store=store)
+        learn(config=config, store=store)
         return store.profile(), {exchange.id: exchange for exchange in store.exchanges()}
 
 

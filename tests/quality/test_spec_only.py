@@ -15,10 +15,10 @@ import msgspec
 import pytest
 
 from premortem import config as configuration
+from premortem.agent.planning.planner import plan_scenarios
 from premortem.agent.steps.bindings import Bindings
 from premortem.agent.steps.connection import client_factory
 from premortem.agent.steps.engine import run_scenario
-from premortem.agent.planning.planner import plan_scenarios
 from premortem.config import Config
 from premortem.domain.proposal import FailureModeName
 from premortem.domain.scenario import UNCERTAIN, Scenario, StepResult, Understanding

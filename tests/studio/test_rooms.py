@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from premortem import pipeline
+from premortem.pipeline import reviewing
+from premortem.pipeline.reviewing import edit_text
 from tests.store.values import an_exchange
 from tests.studio.conftest import QUESTION, a_proposal, a_verdict, git
 
@@ -47,7 +48,7 @@ def test_findings_come_first_and_junk_does_not_come_at_all(browser, store):
         scenario = a_proposal(title)
         store.save_scenario(scenario, a_verdict(scenario, answered=answered), 1.0)
     junk = a_proposal("Junk")
-    store.save_scenario(junk, pipeline.reviewing.UNRUN, 1.0)
+    store.save_scenario(junk, reviewing.UNRUN, 1.0)
     page = browser.get("/review")
     assert "Suggested Tests: 1 of 2 Red one" in page
     assert "Junk" not in page
@@ -147,7 +148,7 @@ def test_an_edit_takes_the_place_of_the_proposal_and_can_be_undone(
 
 
 def test_an_edit_of_tags_alone_is_the_same_test(browser, proposed, store):
-    text = pipeline.edit_text(proposed).replace("@edge", "@security")
+    text = edit_text(proposed).replace("@edge", "@security")
     page = browser.post(f"/review/{proposed.id}/save", text=text)
     assert "finding 0 of 5 runs green" in page
     assert "@security @prompt" in page
@@ -158,9 +159,9 @@ def test_an_edit_of_tags_alone_is_the_same_test(browser, proposed, store):
 def test_an_edit_can_be_edited_back(browser, proposed):
     path = f"/review/{proposed.id}/save"
     browser.post(path, text=MENDED)
-    page = browser.post(path, text=pipeline.edit_text(proposed))
+    page = browser.post(path, text=edit_text(proposed))
     assert "Suggested Tests: 1 of 1 Refund is issued twice" in page
-    assert browser.post(path, text=pipeline.edit_text(proposed)).count("Saved") == 0
+    assert browser.post(path, text=edit_text(proposed)).count("Saved") == 0
 
 
 def test_junk_is_never_offered_but_can_be_looked_at_and_mended(browser, store):

@@ -7,17 +7,19 @@ from hashlib import sha256
 
 from msgspec.structs import replace
 
+from premortem.agent.planning.expand import expand_prompt_into_paths, is_vague, meant_first
+from premortem.agent.planning.planner import SCENARIOS_MAX, plan_scenarios
 from premortem.agent.steps.bind import bind
 from premortem.agent.steps.bindings import ANY, Bindings
 from premortem.agent.steps.engine import refuse_unsafe
-from premortem.agent.planning.expand import expand_prompt_into_paths, is_vague, meant_first
-from premortem.agent.understanding.modes_meant import NothingNamed
 from premortem.agent.steps.phrases import phrased
-from premortem.agent.planning.planner import SCENARIOS_MAX, plan_scenarios
+from premortem.agent.understanding.index import Index
+from premortem.agent.understanding.meaning import Meaning
+from premortem.agent.understanding.modes_meant import NothingNamed
 from premortem.agent.understanding.reading import checked
 from premortem.agent.understanding.understand import understand
-from premortem.agent.verdicts.verdict import judge, lint
 from premortem.agent.understanding.wide import ways_meant
+from premortem.agent.verdicts.verdict import judge, lint
 from premortem.config import Config
 from premortem.domain.proposal import Signal
 from premortem.domain.scenario import Scenario, Understanding
@@ -38,26 +40,31 @@ def propose(
     config: Config,
     bindings: Bindings,
     came_with: Signal | None = None,
+    meaning: Meaning | None = None,
 ) -> tuple[Understanding, list[Scenario]]:
     """What PROMPT was understood to ask, and at most five scenarios for it, the one meant first.
 
     EXCHANGES: by id, those that `exchanges_needed` names; more of them are more evidence.
-    CAME_WITH: what the question was asked about, as `prompt_input.signal_of` reads it. A question
-    that names an operation and nothing that could go wrong is asked what could.
+    CAME_WITH: what the question was asked about, as `prompt_input.signal_of` reads it. MEANING:
+    what a sentence encoder makes of questions, where there is one. A question that names an
+    operation and nothing that could go wrong is asked what could.
     Raises InputError when the question fits nothing, or nothing can be planned for it.
     """
     roles = tuple(config.roles)
     heard = tuple(dict.fromkeys((*roles, *bindings.roles)))
     editions = tuple(name for name in bindings.editions if name != ANY)
     asked = checked(prompt)
+    index = Index(profile, meaning)
     try:
         understood = understand(
-            prompt, profile, roles=heard, editions=editions, came_with=came_with
+            prompt, profile, roles=heard, editions=editions, index=index, came_with=came_with
         )
         meant = (understood, *_further(understood))
     except NothingNamed:
         services = tuple(bindings.services)
-        meant = ways_meant(prompt, profile, roles=heard, services=services, came_with=came_with)
+        meant = ways_meant(
+            prompt, profile, roles=heard, services=services, index=index, came_with=came_with
+        )
         if not meant:
             raise
     meant = tuple(_configured(one, bindings) for one in meant)

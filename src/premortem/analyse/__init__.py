@@ -1,5 +1,6 @@
 """What results mean: findings, the reports of a run, and what the terminal shows."""
 
+from premortem.analyse.access_csv import access_csv
 from premortem.analyse.baseline import (
     FailOn,
     active,
@@ -34,12 +35,19 @@ from premortem.analyse.minimise import minimise
 from premortem.analyse.report import Report, compose_report, count_operations
 from premortem.analyse.report_html import render_html
 from premortem.analyse.report_junit import render_junit
-from premortem.analyse.reports import write_coverage_html, write_html, write_junit
+from premortem.analyse.reports import (
+    write_access_html,
+    write_coverage_html,
+    write_html,
+    write_junit,
+)
 from premortem.analyse.request_faults import RequestFaults
 from premortem.analyse.run_comparison import Compared, compare_runs
 from premortem.analyse.slices import slice_for, slices
+from premortem.analyse.terminal.access import access_view
 from premortem.analyse.terminal.coverage import coverage_view, untested_view
 from premortem.analyse.terminal.difference import difference_view
+from premortem.analyse.terminal.editions import differences_view
 from premortem.analyse.terminal.findings import finding_view, findings_table, plan_view, run_view
 from premortem.analyse.terminal.profile import profile_view
 from premortem.analyse.terminal.runs import comparison_view, runs_view
@@ -59,6 +67,8 @@ __all__ = [
     "FailOn",
     "Report",
     "RequestFaults",
+    "access_csv",
+    "access_view",
     "active",
     "alike",
     "alike_answers",
@@ -75,6 +85,7 @@ __all__ = [
     "curl_line",
     "decide",
     "difference_view",
+    "differences_view",
     "exchange_view",
     "finding_of",
     "finding_view",
@@ -103,6 +114,7 @@ __all__ = [
     "traffic_table",
     "untested_view",
     "until_date",
+    "write_access_html",
     "write_coverage_html",
     "write_html",
     "write_junit",

@@ -17,7 +17,12 @@ EXAMPLES_MAX = 3
 """Results kept per fingerprint: where the simplest does not come again, the next is tried."""
 OTHERS_MAX = 8
 """Kinds of broken constraints of which an example each is kept per fingerprint."""
-MAKE_THEIR_OWN = frozenset({"witness", "probe"})
+MAKE_THEIR_OWN = frozenset(
+    {
+        *("witness", "probe", "rule", "read around a denial", "method override"),
+        *("another's thing", "stored injection", "forged token"),
+    }
+)
 """Operators of cases in whose sequences all that they read is made before."""
 CANDIDATES_MAX = 5_000
 """Distinct fingerprints of one run; beyond them a target is not helped by more."""

@@ -13,9 +13,9 @@ from premortem.domain.traffic import Profile
 PROPOSED_MAX = 200
 
 
-def proposed_invariants(profile: Profile) -> tuple[str, ...]:
-    """What always held in the successful answers of PROFILE, each as an invariant's text; what
-    most answers showed first, at most PROPOSED_MAX."""
+def proposed_invariants(profile: Profile) -> dict[str, int]:
+    """What always held in the successful answers of PROFILE: an invariant's text -> the answers
+    that showed it. What most showed first, at most PROPOSED_MAX."""
     found: dict[str, int] = {}
     for operation in profile.operations:
         for answer in operation.answers:
@@ -28,7 +28,8 @@ def proposed_invariants(profile: Profile) -> tuple[str, ...]:
                 text = f"{operation.id}: {said}"
                 found[text] = max(rule.support, found.get(text, 0))
     ranked = sorted(found, key=lambda text: (-found[text], text))
-    return tuple(text for text in ranked if _is_sound(text))[:PROPOSED_MAX]
+    sound = [text for text in ranked if _is_sound(text)][:PROPOSED_MAX]
+    return {text: found[text] for text in sound}
 
 
 def _spelled(rule: Rule) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
+from premortem.analyse.access_html import render_access_html
 from premortem.analyse.coverage_html import render_coverage_html
 from premortem.analyse.coverage_map import CoverageMap
 from premortem.analyse.report import compose_report
 from premortem.analyse.report_html import render_html, write_file
 from premortem.analyse.report_junit import render_junit
+from premortem.domain.access import Contradiction
+from premortem.domain.access_matrix import AccessMatrix
 from premortem.domain.run import Finding, Result, RunSummary
 from premortem.domain.traffic import Profile
 from premortem.store import StoredScenario
@@ -74,3 +77,14 @@ def write_junit(
 def write_coverage_html(path: Path, found: CoverageMap) -> None:
     """Write the page of what was covered. Raises InputError when PATH cannot be written."""
     write_file(path, render_coverage_html(found))
+
+
+def write_access_html(
+    path: Path,
+    matrix: AccessMatrix,
+    contradictions: Sequence[Contradiction],
+    *,
+    sources: Sequence[str] = (),
+) -> None:
+    """Write the page that shows who may do what. Raises InputError when PATH cannot be written."""
+    write_file(path, render_access_html(matrix, contradictions, sources=sources))

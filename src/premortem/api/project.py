@@ -20,14 +20,18 @@ from types import TracebackType
 from typing import Any, Self
 
 from premortem import config as configuration
-from premortem import pipeline
 from premortem.checks.listing import own_names
 from premortem.config import Config
 from premortem.domain.context import Context
 from premortem.domain.run import Finding, Plan
 from premortem.domain.traffic import Profile
 from premortem.errors import ConfigError
-from premortem.pipeline import Asked, Captured, Generated, Reported
+from premortem.pipeline import asking, capturing, learning
+from premortem.pipeline.accounts import credential_tokens
+from premortem.pipeline.asking import Asked
+from premortem.pipeline.capturing import Captured
+from premortem.pipeline.generate import Generated, produce, recorded
+from premortem.pipeline.run import Reported, execute, prepare
 from premortem.plan import load_plan
 from premortem.store import Store, open_store
 
@@ -79,7 +83,7 @@ class Project:
 
         Importing one twice adds nothing. Raises InputError for a file that is no recording.
         """
-        return pipeline.capture(
+        return capturing.capture(
             [Path(file) for file in files], config=self.config, store=self.store
         )
 
@@ -90,7 +94,7 @@ class Project:
         is neither traffic nor a specification.
         """
         path = Path(spec) if spec is not None else None
-        return pipeline.learn(config=self.config, store=self.store, spec=path)
+        return learning.learn(config=self.config, store=self.store, spec=path)
 
     def profile(self, version: str = "latest") -> Profile:
         """A learned profile. Raises NothingLearned when there is none."""
@@ -116,9 +120,9 @@ class Project:
         """
         profile = self.store.profile()
         weights = dict(sources) if sources is not None else dict(Plan().sources)
-        return pipeline.produce(
+        return produce(
             profile,
-            pipeline.recorded(self.store, profile),
+            recorded(self.store, profile),
             config=self.config,
             count=count,
             weights=weights,
@@ -127,7 +131,7 @@ class Project:
             safe_only=safe_only,
             context=context or Context(),
             now=clock(),
-            credentials=pipeline.credential_tokens(self.config, self.store.redaction_key),
+            credentials=credential_tokens(self.config, self.store.redaction_key),
         )
 
     def events(
@@ -141,8 +145,8 @@ class Project:
         if not isinstance(plan, Plan):
             names = frozenset(self.config.metrics)
             plan = load_plan(Path(plan), metrics=names, checks=own_names(self.config))
-        prepared = pipeline.prepare(plan, config=self.config, store=self.store)
-        return pipeline.execute(
+        prepared = prepare(plan, config=self.config, store=self.store)
+        return execute(
             prepared, config=self.config, store=self.store, stop=stop or threading.Event()
         )
 
@@ -164,5 +168,5 @@ class Project:
 
         Raises InputError when the question fits nothing that was learned.
         """
-        events = pipeline.ask(question, config=self.config, store=self.store, run=run)
+        events = asking.ask(question, config=self.config, store=self.store, run=run)
         return next(event for event in events if isinstance(event, Asked))

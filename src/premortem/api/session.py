@@ -17,14 +17,10 @@ from premortem.api.project import open_project
 from premortem.api.wanted import Wanted
 from premortem.checks import open_checker
 from premortem.domain.run import Case, Sent, Sequence, Verdict
-from premortem.pipeline import (
-    account_cases,
-    credential_tokens,
-    known_operation,
-    recorded,
-    require,
-    single_cases,
-)
+from premortem.pipeline.accounts import account_cases, credential_tokens
+from premortem.pipeline.generate import recorded, single_cases
+from premortem.pipeline.naming import known_operation
+from premortem.pipeline.roles import require
 from premortem.run.safety import refuse_unsafe
 from premortem.send.line import Line, open_line
 

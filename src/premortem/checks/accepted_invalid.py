@@ -10,6 +10,7 @@ from premortem.checks.check import METHOD, Check, Known, Severity, is_foreign, s
 from premortem.checks.refusal import is_empty, refuses
 from premortem.domain.places import parse_place
 from premortem.domain.run import Before, Case, Sent, Verdict
+from premortem.domain.stated import PREFIX as STATED
 from premortem.domain.tokens import holds_token
 from premortem.domain.traffic import Request, Response
 
@@ -66,7 +67,7 @@ def _turned_away(
 
 def _broken(case: Case, request: Request, response: Response, known: Known) -> Iterator[Verdict]:
     breaks = case.intent.breaks
-    if case.intent.expects != "refusal" or breaks.startswith(("auth ", METHOD)):
+    if case.intent.expects != "refusal" or breaks.startswith(("auth ", METHOD, STATED)):
         return
     if breaks.startswith("header:") and breaks.endswith(" required"):
         return  # `missing_header` speaks of these

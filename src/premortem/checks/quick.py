@@ -26,6 +26,7 @@ from premortem.checks import (
     response_shape,
     response_time,
     role_view,
+    secret_shown,
     server_error,
     undeclared_status,
     unsupported_method,
@@ -35,6 +36,7 @@ from premortem.checks import (
 from premortem.checks.barred import bars_editions, doors_of
 from premortem.checks.check import Known
 from premortem.domain.bodies import is_json
+from premortem.domain.injected import INJECTION
 from premortem.domain.run import Case
 from premortem.domain.traffic import DeclaredHeader, Pairs, Response, media_type_of
 
@@ -45,6 +47,8 @@ LEARNED_FIRST = 500
 a run that looks for defects rarely has more ..."""
 LEARNED_EVERY = 64
 """... of further ones each so manieth: a load test asks the same again and again."""
+SECRETS_FIRST = 200
+"""Answers of each operation and status that are looked through for secrets, in one process."""
 HEADERS_MAX = 1_024
 """Headers of answers whose media type is remembered."""
 
@@ -57,15 +61,17 @@ _Fits = Callable[[Any], bool]
 class _Rule:
     """What an answer with one status has to be."""
 
-    __slots__ = ("fits", "headers", "learned", "proven", "seen", "types")
+    __slots__ = ("fits", "headers", "learned", "proven", "seen", "types", "watched")
 
     def __init__(
         self, *, fits: _Fits, types: tuple[str, ...], headers: tuple[DeclaredHeader, ...]
     ) -> None:
+        self.watched = False
+        """The first answers are looked through for secrets."""
         self.learned = False
         """Something was learned of such answers, that the checks hold against them."""
         self.seen = 0
-        """Answers so far, where `learned`."""
+        """Answers so far, where `learned` or `watched`."""
         self.fits = fits
         """Its JSON body."""
         self.types = types
@@ -76,10 +82,16 @@ class _Rule:
         """Headers of a JSON answer that were found in order: servers repeat theirs, connections
         remember them, so that they mostly are the same object."""
 
-    def wants_a_look(self) -> bool:
-        """Whether the next answer is held against what was learned; counts it."""
+    def wants_a_look(self, body: bytes) -> bool:
+        """Whether the next answer, with BODY, is held against what was learned, or may hold a
+        secret; counts it."""
         self.seen += 1
-        return self.seen <= LEARNED_FIRST or not self.seen % LEARNED_EVERY
+        if self.learned and (self.seen <= LEARNED_FIRST or not self.seen % LEARNED_EVERY):
+            return True
+        if self.watched:
+            self.watched = self.seen < SECRETS_FIRST
+            return secret_shown.suspects(body)
+        return False
 
 
 _decode = msgspec.json.Decoder().decode
@@ -123,9 +135,9 @@ class Quick:
             rule = self._rules[key]
         except KeyError:
             rule = self._rule(*key)
-        if rule is None:
+        if rule is None or case.intent.breaks.startswith(INJECTION):
             return False
-        if rule.learned and rule.wants_a_look():
+        if (rule.learned or rule.watched) and rule.wants_a_look(response.body):
             return False
         if self._slow_ms and duration_ms > self._slow_ms.get(key[0], inf):
             return False
@@ -146,12 +158,7 @@ class Quick:
                 return decided
         elif not body:
             return True
-        if len(body) > response_shape.BODY_BYTES_MAX:
-            return False
-        try:
-            return rule.fits(_decode(body))
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-            return False
+        return _fits(rule, body)
 
     def _by_headers(self, rule: _Rule, response: Response) -> bool | None:
         """Whether RESPONSE passes, as far as its headers decide it; None: its JSON body does."""
@@ -209,6 +216,7 @@ class Quick:
         if answer is not None and status < 500 and response_headers.NAME in self._names:
             headers = response_headers.telling(answer.headers)
         rule = _Rule(fits=self._fits(known, status), types=types, headers=headers)
+        rule.watched = 200 <= status < 300 and secret_shown.NAME in self._names
         declared = 200 <= status < 300 and known.invariants and invariant.NAME in self._names
         rule.learned = bool(declared or (status in known.learned and self._names & _LEARNED))
         return rule
@@ -240,6 +248,15 @@ class Quick:
         shape = known.shapes.compiled(answer.schema, name=name)
         # Without a usable schema there is still to be said whether it is JSON at all.
         return _anything_json if shape is None else shape.is_valid
+
+
+def _fits(rule: _Rule, body: bytes) -> bool:
+    if len(body) > response_shape.BODY_BYTES_MAX:
+        return False
+    try:
+        return rule.fits(_decode(body))
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return False
 
 
 def _open_to_all(_: str) -> bool:

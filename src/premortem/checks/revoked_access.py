@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from premortem.checks.auth_ignored import is_login_page, is_open
 from premortem.checks.check import Check, Known, earlier, succeeded
 from premortem.checks.refusal import refuses
+from premortem.domain.denial import ACCESS
 from premortem.domain.run import Before, Case, Sent, Verdict
 
 NAME = "revoked_access"
@@ -19,7 +20,9 @@ def judge(case: Case, sent: Sent, known: Known, before: Before) -> Iterator[Verd
     must have been answered 2xx; what anybody may do is no matter of credentials.
     """
     response = sent.response
-    if case.intent.expects != "denied" or response is None or not succeeded(response):
+    if case.intent.expects != "denied" or case.token is not None:
+        return
+    if response is None or not succeeded(response) or case.intent.breaks.startswith(ACCESS):
         return
     revocation = earlier(case, before)
     ended = revocation.response if revocation is not None else None

@@ -8,35 +8,16 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError, Group, Parameter
 
 from premortem import __version__
-from premortem.cli import (
-    asking,
-    augmenting,
-    capturing,
-    checking,
-    covering,
-    data,
-    keeping,
-    modelling,
-    planning,
-    profiles,
-    proxying,
-    reading,
-    redacting,
-    running,
-    setup,
-    skilling,
-    stepping,
-    studying,
-    testing,
-)
 from premortem.cli.context import (
     EXIT_CLEAN,
     EXIT_FAILED,
     EXIT_INTERRUPTED,
     print_json,
     silence,
+    unhurried,
     warn,
 )
+from premortem.cli.groups import KEEP, LEARN, READ, SET_UP, TEST
 from premortem.errors import PremortemError
 
 MESSAGE_CHARS_MAX = 1_000
@@ -75,40 +56,63 @@ Exit codes: 0 clean, 1 findings, 2 could not run, 130 stopped by Ctrl-C.
 OPTIONS = Group("Options", sort_key=9)
 for flag in ("--help", "--version"):
     app[flag].group = OPTIONS
-for module in (
-    setup,
-    capturing,
-    redacting,
-    proxying,
-    data,
-    profiles,
-    planning,
-    testing,
-    checking,
-    running,
-    asking,
-    augmenting,
-    stepping,
-    skilling,
-    studying,
-    reading,
-    covering,
-    keeping,
-    modelling,
-):
-    module.register(app)
+
+COMMANDS = (
+    ("setup:init", "init", SET_UP, 1),
+    ("setup:doctor", "doctor", SET_UP, 2),
+    ("capturing:app", "capture", LEARN, 1),
+    ("proxying:proxy", "proxy", LEARN, 1),
+    ("proxying:app", "spool", LEARN, 1),
+    ("redacting:redact", "redact", LEARN, 2),
+    ("data:learn", "learn", LEARN, 2),
+    ("data:traffic", "traffic", LEARN, 3),
+    ("profiles:app", "profile", LEARN, 4),
+    ("data:generate", "generate", TEST, 1),
+    ("data:cases", "cases", TEST, 2),
+    ("planning:app", "plan", TEST, 3),
+    ("testing:run", "run", TEST, 4),
+    ("running:stop", "stop", TEST, 5),
+    ("asking:ask", "ask", TEST, 5),
+    ("asking:explore", "explore", TEST, 6),
+    ("stepping:app", "steps", TEST, 6),
+    ("checking:checks", "checks", TEST, 7),
+    ("studying:studio", "studio", TEST, 7),
+    ("augmenting:augment", "augment", TEST, 8),
+    ("skilling:skill", "skill", TEST, 8),
+    ("modelling:app", "models", TEST, 8),
+    ("skilling:skills", "skills", TEST, 9),
+    ("reading:app", "findings", READ, 1),
+    ("reading:report", "report", READ, 2),
+    ("reading:replay", "replay", READ, 3),
+    ("reading:ignore", "ignore", READ, 4),
+    ("running:runs", "runs", READ, 5),
+    ("covering:coverage", "coverage", READ, 5),
+    ("roles:roles", "roles", READ, 6),
+    ("editions:editions", "editions", READ, 6),
+    ("running:compare", "compare", READ, 6),
+    ("keeping:purge", "purge", KEEP, 1),
+    ("keeping:archive", "archive", KEEP, 2),
+    ("keeping:rotate_key", "rotate-key", KEEP, 3),
+)
+"""`module:attribute` within cli, name, group, place in it. By name: a command imports only what it
+needs, and none waits for the others' imports."""
+for path, name, group, sort_key in COMMANDS:
+    app.command(f"premortem.cli.{path}", name=name, group=group, sort_key=sort_key)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; errors of the user's become one line and exit code 2."""
     tokens = list(sys.argv[1:] if arguments is None else arguments)
-    try:
-        code = _run(tokens)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # `premortem traffic --json | head` is no failure.
-        silence(sys.stdout)
-        code = EXIT_CLEAN
+    if not tokens or tokens[0] in app.help_flags:
+        app.resolved_commands()  # imported: their list says in a line what each one does
+    with unhurried():
+        try:
+            code = _run(tokens)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # `premortem traffic --json | head` is no failure.
+            silence(sys.stdout)
+            code = EXIT_CLEAN
     sys.exit(code)
 
 
@@ -129,7 +133,7 @@ def _run(tokens: list[str]) -> int:
 
 
 def _failed(message: str, error: Exception, tokens: Sequence[str]) -> int:
-    line = " ".join(message.split())
+    line = "\n".join(" ".join(part.split()) for part in message.strip().splitlines())
     if len(line) > MESSAGE_CHARS_MAX:
         # Of a message that quotes something long, the beginning and the advice at the end.
         line = f"{line[: MESSAGE_CHARS_MAX // 2]} … {line[-MESSAGE_CHARS_MAX // 2 :]}"

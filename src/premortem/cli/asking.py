@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from premortem import pipeline
 from premortem.agent.understanding import prompt_input
 from premortem.agent.understanding.explore import RISKS_MAX
 from premortem.agent.understanding.prompt_input import PromptInput
@@ -24,22 +23,26 @@ from premortem.cli.context import (
     show,
     warn,
 )
-from premortem.cli.data import TEST
 from premortem.cli.progress import spinner
 from premortem.domain.proposal import Signal
-from premortem.domain.scenario import Understanding
+from premortem.domain.scenario import Scenario, Understanding
 from premortem.errors import InputError
-from premortem.pipeline.ask import Asked, Judged, Proposed
+from premortem.pipeline import asking, exploring
+from premortem.pipeline.asking import Asked, Judged, Proposed
 from premortem.pipeline.exploring import Considered, Explored
 
 CONTEXT_BYTES_MAX = 1_000_000
+_DOES = {
+    "accepted": "accepts it",
+    "invalid": "refuses it as invalid",
+    "denied": "denies it, and nothing changes",
+    "not_found": "answers that there is no such thing",
+    "conflict": "refuses it as a conflict with what is there",
+    "unchanged": "answers with success, and nothing changes further",
+    "one_wins": "lets exactly one of them succeed",
+}
+"""Outcome -> what a correct service does."""
 Event = TypeVar("Event")
-
-
-def register(app: App) -> None:
-    """Add the commands to APP."""
-    app.command(ask, group=TEST, sort_key=5)
-    app.command(explore, group=TEST, sort_key=6)
 
 
 def ask(
@@ -88,7 +91,7 @@ def ask(
     signal = question_signal(" ".join(question), context, settings)
     asked: Asked | None = None
     with common.opened() as (config, store):
-        events = pipeline.ask(
+        events = asking.ask(
             signal.text, config=config, store=store, run=not no_run, came_with=signal
         )
         for event in _shown(events, quiet=common.json):
@@ -133,7 +136,7 @@ def explore(
     """
     explored: Explored | None = None
     with common.opened() as (config, store):
-        events = pipeline.explore(
+        events = exploring.explore(
             " ".join(operation), config=config, store=store, run=run, modes_max=modes
         )
         for event in _shown(events, quiet=common.json):
@@ -155,14 +158,29 @@ def explore(
 def _print_considered(one: Considered) -> None:
     say((one.told, "bold"))
     if one.scenario is None:
-        say((f"  not planned: {one.why_not}", "dim"))
+        asked = one.risk.understanding
+        why = one.why_not.removeprefix(f"{asked.failure_mode} does not apply: ")
+        why = why.removeprefix(f"{asked.operation_ids[0]}: ")
+        say((f"  not planned: {why}", "dim"))
     elif one.verdict is not None:
         show(scenario_view(one.scenario, one.verdict))
     else:
         say(f"  {one.risk.understanding.prompt}")
-        outcome = one.scenario.origin.outcome
-        expected = f"{outcome}: {one.scenario.origin.expectation}" if outcome else "(not said)"
-        say((f"  a correct service: {expected}", "dim"))
+        say((f"  {_expected(one.scenario)}", "dim"))
+
+
+def _expected(scenario: Scenario) -> str:
+    """What a correct service does with SCENARIO, and how that is known."""
+    origin = scenario.origin
+    does = _DOES.get(origin.outcome)
+    if does is None:
+        return "what a correct service does is not known: a person rules"
+    because = origin.expectation
+    if because.startswith("convention: "):
+        because = f"by {because}"
+    elif because:
+        because = f"because {because}"
+    return f"a correct service {does}" + (f", {because}" if because else "")
 
 
 def question_signal(question: str, path: Path | None, settings: tuple[str, ...]) -> Signal:

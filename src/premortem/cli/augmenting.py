@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
 from premortem.agent.emit.files import replace
 from premortem.cli.asking import question_signal
 from premortem.cli.context import COMMON, EXIT_CLEAN, Common, print_json, say, show, warn
-from premortem.cli.data import TEST
 from premortem.cli.progress import spinner
 from premortem.domain.proposal import Signal
 from premortem.errors import InputError
@@ -23,11 +22,6 @@ if TYPE_CHECKING:
 
 PATCHES = ".premortem/patches"
 """Below the configuration's folder."""
-
-
-def register(app: App) -> None:
-    """Add the command to APP."""
-    app.command(augment, group=TEST, sort_key=8)
 
 
 def augment(
@@ -161,9 +155,25 @@ def _print_end(augmented: Augmented, patch: str) -> None:
         warn((f"left out: {why}", "yellow"))
     for gap in augmented.open_gaps:
         say((f"also untested: {gap.what}", "dim"))
+    if augmented.artifacts:
+        _print_coverage(augmented)
     for artifact in augmented.artifacts:
         say(f"{artifact.action}: ", (artifact.path, "bold"))
     if patch:
         say("patch: ", (f"git -C {augmented.repository} apply {patch}", "bold"))
     elif not augmented.artifacts:
         say("nothing is new: every test is there already")
+
+
+def _print_coverage(augmented: Augmented) -> None:
+    """What the tests covered before and cover now, and how many there are of each thing."""
+    made = augmented.augmentation
+    if made.before is None or made.after is None:
+        return
+    if made.after.coverage:  # 0: nothing is declared that it could be a share of
+        told = f"{made.before.coverage:.0f}% -> {made.after.coverage:.0f}%"
+        about = (made.signal.handler, "bold")
+        say("coverage of ", about, f": {told} ({made.coverage_delta:+.0f} points)")
+    grown = [row for row in made.coverage_rows if row.before != row.after]
+    for row in grown:
+        say((f"  tests of {row.by} {row.name}: {row.before} -> {row.after}", "dim"))

@@ -6,29 +6,23 @@ from pathlib import Path
 
 from cyclopts import App
 
-from premortem import pipeline
 from premortem.capture import FORMATS, ReadOptions
 from premortem.cli.context import COMMON, EXIT_CLEAN, Common, print_json, say, warn
-from premortem.cli.data import LEARN
+from premortem.cli.groups import LEARN
 from premortem.cli.progress import bytes_progress
-from premortem.pipeline.capture import Captured
+from premortem.pipeline.capturing import Captured, capture
 
 MALFORMED_SHOWN_MAX = 10
 FILES_SHOWN_MAX = 10
 LEFT_OUT_SHOWN_MAX = 10
 
 
-def register(app: App) -> None:
-    """Add the commands to APP."""
-    capture = App(
-        name="capture",
-        help="Take production traffic in; it is redacted before it is stored.",
-        group=LEARN,
-        sort_key=1,
-    )
-    for command in (file, har, log, cassette, mitmproxy, postman, insomnia, curl, goreplay):
-        capture.command(command)
-    app.command(capture)
+app = App(
+    name="capture",
+    help="Take production traffic in; it is redacted before it is stored.",
+    group=LEARN,
+    sort_key=1,
+)
 
 
 def file(
@@ -262,7 +256,7 @@ def _capture(
         common.opened(make=True) as (config, store),
         bytes_progress(files, quiet=common.json) as progress,
     ):
-        report = pipeline.capture(
+        report = capture(
             files, config=config, store=store, progress=progress, form=form, options=options
         )
     if common.json:
@@ -325,3 +319,7 @@ def _print_left_out(report: Captured) -> None:
         say(f"  and {len(names) - LEFT_OUT_SHOWN_MAX:,} more without a value")
     if report.passed_over_total:
         say(f"  {report.passed_over_total:,} other files in the folders passed over")
+
+
+for command in (file, har, log, cassette, mitmproxy, postman, insomnia, curl, goreplay):
+    app.command(command)

@@ -4,20 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cyclopts import App
-
 from premortem.checks.listing import Listed, list_checks, own_names
 from premortem.cli.context import COMMON, EXIT_CLEAN, Common, print_json, say
-from premortem.cli.data import TEST
 from premortem.config import Config
 from premortem.plan import load_plan
 
 _COLOURS = {"high": "red", "medium": "yellow", "low": "dim"}
-
-
-def register(app: App) -> None:
-    """Add the command to APP."""
-    app.command(checks, group=TEST, sort_key=7)
 
 
 def checks(plan: Path | None = None, /, *, common: Common = COMMON) -> int:

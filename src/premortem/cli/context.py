@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TextIO
@@ -43,6 +43,31 @@ def silence(stream: TextIO) -> None:
     devnull = os.open(os.devnull, os.O_WRONLY)
     os.dup2(devnull, stream.fileno())
     os.close(devnull)
+
+
+@contextmanager
+def unhurried() -> Iterator[None]:
+    """Standard output and error that wait for a slow reader, until the block ends.
+
+    Whoever shares a pipe with us may have made it non-blocking: an event loop that started us, or
+    a program before us in its group. Python then breaks off with what the pipe takes at once, once
+    or twice 64 KiB, in the middle of a document.
+    """
+    changed: list[int] = []
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            number = stream.fileno()
+            if not os.get_blocking(number):
+                os.set_blocking(number, True)
+                changed.append(number)
+        except (AttributeError, OSError, ValueError):
+            continue  # no file: a test's, or one that was closed
+    try:
+        yield
+    finally:
+        for number in changed:
+            with suppress(OSError):
+                os.set_blocking(number, False)
 
 
 def _width(stream: TextIO) -> int | None:

@@ -5,19 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
 from premortem.analyse import coverage_view, untested_view, write_coverage_html
 from premortem.cli.context import COMMON, EXIT_CLEAN, Common, print_json, say, show
 from premortem.cli.progress import spinner
-from premortem.cli.reading import READ
 from premortem.errors import ConfigError
 from premortem.pipeline.covering import coverage_of
-
-
-def register(app: App) -> None:
-    """Add the command to APP."""
-    app.command(coverage, group=READ, sort_key=5)
 
 
 def coverage(

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Annotated, Literal, TypedDict
 
 import msgspec
-from cyclopts import App, Group, Parameter
+from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from premortem import pipeline
 from premortem.analyse import case_view, cases_table, exchange_view, traffic_table
 from premortem.cli.context import (
     COMMON,
@@ -25,7 +24,9 @@ from premortem.cli.context import (
 from premortem.cli.progress import making_progress, spinner
 from premortem.domain.run import Rejection
 from premortem.errors import ConfigError, InputError
-from premortem.pipeline.generate import Generated
+from premortem.pipeline import learning
+from premortem.pipeline.generate import Generated, produce, recorded
+from premortem.pipeline.naming import known_operation
 from premortem.plan import GENERATING, SEED_MAX
 from premortem.store import TrafficFilter
 
@@ -38,17 +39,6 @@ COUNT_MAX = 1_000_000
 Rows = Annotated[int, Parameter(validator=Number(gte=1, lte=ROWS_MAX))]
 Offset = Annotated[int, Parameter(validator=Number(gte=0, lte=10**12))]
 Seed = Annotated[int, Parameter(validator=Number(gte=0, lte=SEED_MAX))]
-
-LEARN = Group("Learn", sort_key=2)
-TEST = Group("Test", sort_key=3)
-
-
-def register(app: App) -> None:
-    """Add the commands to APP."""
-    app.command(learn, group=LEARN, sort_key=2)
-    app.command(traffic, group=LEARN, sort_key=3)
-    app.command(generate, group=TEST, sort_key=1)
-    app.command(cases, group=TEST, sort_key=2)
 
 
 def learn(*, spec: Path | None = None, common: Common = COMMON) -> int:
@@ -69,7 +59,7 @@ def learn(*, spec: Path | None = None, common: Common = COMMON) -> int:
     """
     with common.opened(make=True) as (config, store):
         with spinner("learning", quiet=common.json):
-            learned = pipeline.learn(config=config, store=store, spec=spec)
+            learned = learning.learn(config=config, store=store, spec=spec)
         if common.json:
             print_json({"version": learned.version, "operations": len(learned.operations)})
             return EXIT_CLEAN
@@ -123,11 +113,11 @@ def generate(
     weights = weights_of(source)
     with common.opened() as (config, store):
         learned = store.profile()
-        operations = tuple(pipeline.known_operation(learned, name).id for name in operation)
+        operations = tuple(known_operation(learned, name).id for name in operation)
         with making_progress("generating", quiet=common.json) as progress:
-            made = pipeline.produce(
+            made = produce(
                 learned,
-                pipeline.recorded(store, learned),
+                recorded(store, learned),
                 config=config,
                 count=count,
                 weights=weights,
@@ -321,7 +311,7 @@ def cases(
             print_json(rejections) if common.json else _print_rejections(rejections)
             return EXIT_CLEAN
         if operation:
-            operation = pipeline.known_operation(store.profile(), operation).id
+            operation = known_operation(store.profile(), operation).id
         rows = store.cases(limit=limit, operation=operation, source=source)
     print_json([identified(row) for row in rows]) if common.json else show(cases_table(rows))
     return EXIT_CLEAN

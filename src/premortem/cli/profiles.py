@@ -8,28 +8,28 @@ from typing import Annotated
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
-from premortem import pipeline
 from premortem.analyse import difference_view, profile_view
 from premortem.analyse.invariants import proposed_invariants
+from premortem.analyse.proposed_rules import forbidden_moves, proposed_rules
+from premortem.analyse.states import state_views
+from premortem.analyse.terminal.states import states_view
 from premortem.cli.context import COMMON, EXIT_CLEAN, Common, print_json, say, show, warn
-from premortem.cli.data import LEARN
+from premortem.cli.groups import LEARN
 from premortem.cli.progress import spinner
 from premortem.domain.traffic import Profile
+from premortem.pipeline import learning
+from premortem.pipeline.learning import compare, find_profile
+from premortem.pipeline.naming import known_operation
 
 CHANGES_SHOWN = 40
 CHANGES_MAX = 100_000
 """Changes of one listing."""
 
 Limit = Annotated[int, Parameter(validator=Number(gte=1, lte=CHANGES_MAX))]
+Flag = Annotated[bool, Parameter(negative="")]
 
 
-def register(app: App) -> None:
-    """Add the commands to APP."""
-    profile = App(name="profile", group=LEARN, sort_key=4)
-    profile.default(shown)
-    profile.command(merge)
-    profile.command(diff)
-    app.command(profile)
+app = App(name="profile", group=LEARN, sort_key=4)
 
 
 def shown(
@@ -37,7 +37,9 @@ def shown(
     /,
     *,
     version: str = "latest",
-    invariants: Annotated[bool, Parameter(negative="")] = False,
+    invariants: Flag = False,
+    states: Flag = False,
+    rules: Flag = False,
     common: Common = COMMON,
 ) -> int:
     """Show what was learned about the API, or one operation of it in depth.
@@ -47,6 +49,8 @@ def shown(
         premortem profile
         premortem profile 'POST /invoices'
         premortem profile --json > monday.json
+        premortem profile --states
+        premortem profile --rules
         premortem profile --invariants
 
     Parameters
@@ -57,12 +61,22 @@ def shown(
         Profile version, the start of one, previous, or a JSON file of one.
     invariants
         What always held in answers, as lines for [checks] in premortem.toml.
+    states
+        The states of things: what moves them and what is refused in which, as a
+        table and as a diagram (Mermaid).
+    rules
+        What may happen once only, by somebody else only, in which state not, and
+        what is written down of it, as lines for [checks] in premortem.toml.
     """
     with common.opened() as (_, store):
-        learned = pipeline.find_profile(store, version)
-    chosen = pipeline.known_operation(learned, operation) if operation else None
+        learned = find_profile(store, version)
+    chosen = known_operation(learned, operation) if operation else None
     if invariants:
         return _invariants(learned, chosen.id if chosen is not None else "", common)
+    if states:
+        return _states(learned, chosen.id if chosen is not None else "", common)
+    if rules:
+        return _rules(learned, chosen.id if chosen is not None else "", common)
     if common.json:
         print_json(chosen or learned)
     else:
@@ -72,20 +86,54 @@ def shown(
 
 def _invariants(profile: Profile, operation_id: str, common: Common) -> int:
     """Print what PROFILE suggests to declare, of one operation where one is named."""
-    texts = [
-        text
-        for text in proposed_invariants(profile)
+    texts = {
+        text: support
+        for text, support in proposed_invariants(profile).items()
         if not operation_id or text.startswith(f"{operation_id}: ")
-    ]
+    }
     if common.json:
-        print_json(texts)
+        print_json(list(texts))
         return EXIT_CLEAN
     if not texts:
         say("nothing always held in answers often enough to be declared; see docs/oracles.md")
         return EXIT_CLEAN
     say("[checks]", "\ninvariants = [")
-    for text in texts:
-        say(f"  {json.dumps(text, ensure_ascii=False)},")
+    for text, support in texts.items():
+        say(f"  {json.dumps(text, ensure_ascii=False)},  # held in {support:,} answers")
+    say("]")
+    return EXIT_CLEAN
+
+
+def _states(profile: Profile, operation_id: str, common: Common) -> int:
+    """Show the state machines of PROFILE, those that one operation moves where one is named."""
+    views = [
+        view
+        for view in state_views(profile)
+        if not operation_id or operation_id in (view.maker, *(m.operation_id for m in view.moves))
+    ]
+    if common.json:
+        print_json(views)
+    elif views:
+        show(states_view(views))
+    else:
+        say("no field was seen to hold a state that changes; see docs/state.md")
+    return EXIT_CLEAN
+
+
+def _rules(profile: Profile, operation_id: str, common: Common) -> int:
+    """Print the rules that PROFILE suggests, each with its grounds."""
+    proposed = [*proposed_rules(profile), *forbidden_moves(profile)]
+    found = [rule for rule in proposed if rule.text.startswith(operation_id)]
+    if common.json:
+        print_json(found)
+        return EXIT_CLEAN
+    if not found:
+        say("neither traffic nor specification suggests a rule; see docs/state.md")
+        return EXIT_CLEAN
+    say("[checks]", "\nrules = [")
+    for rule in found:
+        say(f"  # {'' if rule.certain else 'suspected: '}{rule.why}")
+        say(f"  {json.dumps(rule.text, ensure_ascii=False)},")
     say("]")
     return EXIT_CLEAN
 
@@ -113,8 +161,8 @@ def merge(first: str, second: str, /, *more: str, common: Common = COMMON) -> in
         And more.
     """
     with common.opened() as (_, store), spinner("merging", quiet=common.json):
-        profiles = [pipeline.find_profile(store, name) for name in (first, second, *more)]
-        merged, twice = pipeline.merge(profiles, store=store)
+        profiles = [find_profile(store, name) for name in (first, second, *more)]
+        merged, twice = learning.merge(profiles, store=store)
     if common.json:
         print_json(
             {
@@ -171,10 +219,15 @@ def diff(
         Changes to show.
     """
     with common.opened() as (_, store):
-        profiles = [pipeline.find_profile(store, name) for name in (before, after)]
-    difference = pipeline.compare(*profiles)
+        profiles = [find_profile(store, name) for name in (before, after)]
+    difference = compare(*profiles)
     if common.json:
         print_json(difference)
     else:
         show(difference_view(difference, limit=limit))
     return EXIT_CLEAN
+
+
+app.default(shown)
+app.command(merge)
+app.command(diff)

@@ -15,7 +15,7 @@ from rich.live import Live
 from rich.text import Text
 
 from premortem.cli.context import COMMON, EXIT_CLEAN, Common, err, print_json, say, warn
-from premortem.cli.data import LEARN
+from premortem.cli.groups import LEARN
 from premortem.cli.load_options import seconds
 from premortem.cli.progress import bytes_progress
 from premortem.config import Config
@@ -34,18 +34,12 @@ LOG_EVERY_S = 10
 _BYTES = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 
 
-def register(app: App) -> None:
-    """Add the commands to APP."""
-    app.command(proxy, group=LEARN, sort_key=1)
-    spool = App(
-        name="spool",
-        help="What the proxy and the middleware recorded and the store does not hold yet.",
-        group=LEARN,
-        sort_key=1,
-    )
-    spool.command(take)
-    spool.command(key)
-    app.command(spool)
+app = App(
+    name="spool",
+    help="What the proxy and the middleware recorded and the store does not hold yet.",
+    group=LEARN,
+    sort_key=1,
+)
 
 
 def proxy(
@@ -274,3 +268,7 @@ def _print_imported(imported: Imported) -> None:
     )
     if imported.waiting:
         warn((f"  {imported.waiting:,} segments wait: {imported.trouble}", "yellow"))
+
+
+app.command(take)
+app.command(key)

@@ -7,9 +7,8 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
-from cyclopts import App, Group, Parameter
+from cyclopts import App, Parameter
 
-from premortem import pipeline
 from premortem.analyse import (
     KINDS,
     active,
@@ -28,23 +27,19 @@ from premortem.cli.context import (
     say,
     show,
 )
+from premortem.cli.groups import READ
 from premortem.cli.progress import spinner
 from premortem.domain.run import FindingKind, Ignored
 from premortem.errors import ConfigError
+from premortem.pipeline import reporting
+from premortem.pipeline.exporting import Format, export_findings
+from premortem.pipeline.looking import write_hdr
+from premortem.pipeline.reporting import replay_findings, turn_finding
 
-READ = Group("Read", sort_key=4)
 RunId = Annotated[str, Parameter(name="--run")]
 
 
-def register(app: App) -> None:
-    """Add the commands to APP."""
-    listing = App(name="findings", group=READ, sort_key=1)
-    listing.default(findings)
-    listing.command(export)
-    app.command(listing)
-    app.command(report, group=READ, sort_key=2)
-    app.command(replay, group=READ, sort_key=3)
-    app.command(ignore, group=READ, sort_key=4)
+app = App(name="findings", group=READ, sort_key=1)
 
 
 def findings(
@@ -175,9 +170,9 @@ def report(
         The run to report.
     """
     with common.opened() as (_, store):
-        summary, written = pipeline.report(store, run_id=run_id, html=html, junit=junit)
+        summary, written = reporting.report(store, run_id=run_id, html=html, junit=junit)
         if hdr is not None:
-            pipeline.write_hdr(store, summary.id, hdr)
+            write_hdr(store, summary.id, hdr)
             written = (*written, str(hdr))
         quiet = active(store.ignored(), date.today())
         listed = [f for f in store.findings(summary.id) if f.id not in quiet]
@@ -219,9 +214,9 @@ def replay(*finding: str, run_id: RunId = "latest", common: Common = COMMON) -> 
             chosen = [f for f in store.findings(store.run(run_id).id) if f.id not in quiet]
         rows = []
         with spinner("replaying", quiet=common.json):
-            again = pipeline.replay_findings(chosen, config=config, store=store)
+            again = replay_findings(chosen, config=config, store=store)
             for shown, times in zip(chosen, again, strict=True):
-                turn = pipeline.turn_finding(shown, failed=times > 0, store=store, now=time.time())
+                turn = turn_finding(shown, failed=times > 0, store=store, now=time.time())
                 rows.append((shown, times, turn))
     failed = sum(times > 0 for _, times, _ in rows)
     if common.json:
@@ -245,7 +240,7 @@ def _word(times: int) -> Literal["FAILED", "FIXED"]:
 def export(
     *finding: str,
     all_: Annotated[bool, Parameter(name="--all", negative=())] = False,
-    form: Annotated[pipeline.Format, Parameter(name="--format")] = "pytest",
+    form: Annotated[Format, Parameter(name="--format")] = "pytest",
     out: Annotated[Path, Parameter(name=("-o", "--out"))] = Path("findings"),
     run_id: RunId = "latest",
     kind: tuple[FindingKind, ...] = KINDS,
@@ -286,9 +281,7 @@ def export(
             quiet = active(store.ignored(), date.today())
             listed = store.findings(store.run(run_id).id)
             chosen = [f for f in listed if f.id not in quiet and f.kind in kind]
-        written = pipeline.export_findings(
-            chosen, form=form, directory=out, config=config, store=store
-        )
+        written = export_findings(chosen, form=form, directory=out, config=config, store=store)
     if common.json:
         print_json(written)
         return EXIT_CLEAN
@@ -299,3 +292,7 @@ def export(
     if form == "pytest" and written.files:
         say(f"run them: pytest {out}")
     return EXIT_CLEAN
+
+
+app.default(findings)
+app.command(export)

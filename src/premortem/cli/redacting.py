@@ -7,14 +7,13 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
 from premortem.analyse.excerpt import printable
 from premortem.cli.context import COMMON, EXIT_CLEAN, Common, print_json, say, show
-from premortem.cli.data import LEARN
 from premortem.cli.progress import bytes_progress
 from premortem.errors import InputError
 from premortem.pipeline.redacting import Checked, check_text, redact_file
@@ -24,11 +23,6 @@ from premortem.store import open_store
 CHANGES_SHOWN_MAX = 60
 REMAINING_SHOWN_MAX = 30
 STDIN_CHARS_MAX = 32 * 1024 * 1024
-
-
-def register(app: App) -> None:
-    """Add the commands to APP."""
-    app.command(redact, group=LEARN, sort_key=2)
 
 
 def redact(

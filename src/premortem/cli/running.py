@@ -3,20 +3,10 @@
 from __future__ import annotations
 
 import msgspec
-from cyclopts import App
 
-from premortem import pipeline
 from premortem.analyse import comparison_view, runs_view
 from premortem.cli.context import COMMON, EXIT_CLEAN, Common, print_json, say, show
-from premortem.cli.data import TEST
-from premortem.cli.reading import READ
-
-
-def register(app: App) -> None:
-    """Add the commands to APP."""
-    app.command(stop, group=TEST, sort_key=5)
-    app.command(runs, group=READ, sort_key=5)
-    app.command(compare, group=READ, sort_key=6)
+from premortem.pipeline.looking import compare_stored, going_run
 
 
 def runs(*, limit: int = 20, common: Common = COMMON) -> int:
@@ -55,7 +45,7 @@ def stop(run: str = "", /, *, reason: str = "premortem stop", common: Common = C
         Why; it stands in the run's summary.
     """
     with common.opened() as (_, store):
-        chosen = pipeline.going_run(store, run)
+        chosen = going_run(store, run)
         store.queue.request_stop(chosen.id, reason=reason)
     if common.json:
         print_json({"run": chosen.id, "stopping": True, "reason": reason})
@@ -82,7 +72,7 @@ def compare(before: str, after: str = "latest", /, *, common: Common = COMMON) -
         Id of the run to judge.
     """
     with common.opened() as (_, store):
-        first, second, rows = pipeline.compare_stored(store, before, after)
+        first, second, rows = compare_stored(store, before, after)
     if common.json:
         print_json(
             {

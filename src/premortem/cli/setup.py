@@ -6,8 +6,6 @@ import sys
 from importlib.resources import files
 from pathlib import Path
 
-from cyclopts import App, Group
-
 from premortem.cli.context import (
     COMMON,
     EXIT_CLEAN,
@@ -19,14 +17,6 @@ from premortem.cli.context import (
 from premortem.config import FILE_NAME, find
 from premortem.errors import ConfigError
 from premortem.pipeline.doctor import examine
-
-GROUP = Group("Set up", sort_key=1)
-
-
-def register(app: App) -> None:
-    """Add the commands to APP."""
-    app.command(init, group=GROUP, sort_key=1)
-    app.command(doctor, group=GROUP, sort_key=2)
 
 
 def init(directory: Path = Path(), /, *, force: bool = False, json: bool = False) -> int:

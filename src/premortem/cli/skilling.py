@@ -7,19 +7,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 from rich.table import Table
 
 from premortem.cli.context import COMMON, EXIT_CLEAN, Common, out, print_json, show
-from premortem.cli.data import TEST
 from premortem.domain.proposal import SkillPart
 from premortem.errors import InputError
-
-
-def register(app: App) -> None:
-    """Add the commands to APP."""
-    app.command(skill, group=TEST, sort_key=8)
-    app.command(skills, group=TEST, sort_key=9)
 
 
 def skill(
@@ -68,24 +61,27 @@ def skill(
 
 
 def skills(*, part: SkillPart | None = None, common: Common = COMMON) -> int:
-    """List the skills of the Test Generator Agent.
+    """List the skills of the Test Generator Agent, and which are here.
 
     Parameters
     ----------
     part
         Only those of one part.
     """
-    from premortem.pipeline.skills import SKILLS
+    from premortem.pipeline.skills import SKILLS, awaited_skills
 
-    chosen = [s for s in SKILLS if part in (None, s.part)]
+    listed = [(one.name, one.part, "here", one.does) for one in SKILLS]
+    listed += [(one.name, one.part, "not here yet", one.does) for one in awaited_skills()]
+    chosen = [row for row in listed if part in (None, row[1])]
     if common.json:
-        print_json([{"name": s.name, "part": s.part, "does": s.does} for s in chosen])
+        names = ("name", "part", "state", "does")
+        print_json([dict(zip(names, row, strict=True)) for row in chosen])
         return EXIT_CLEAN
     table = Table(box=None, pad_edge=False)
-    for column in ("skill", "part", "what it does"):
+    for column in ("skill", "part", "state", "what it does"):
         table.add_column(column, overflow="fold")
-    for one in chosen:
-        table.add_row(one.name, one.part, one.does)
+    for row in chosen:
+        table.add_row(*row, style="" if row[2] == "here" else "dim")
     show(table)
     out.print("next: premortem skill NAME --schema", soft_wrap=True)
     return EXIT_CLEAN

@@ -13,33 +13,22 @@ from cyclopts import App
 
 from premortem.agent.steps.lexicon import Explained, Sayable
 from premortem.cli.context import COMMON, EXIT_CLEAN, EXIT_FINDINGS, Common, print_json, say
-from premortem.cli.data import TEST
+from premortem.cli.groups import TEST
 from premortem.errors import NothingLearned
 from premortem.pipeline import stepping
 
-
-def register(app: App) -> None:
-    """Add the commands to APP."""
-    steps = App(
-        name="steps",
-        help="""What can be said in a scenario: the step catalogue, and phrases of your own.
+app = App(
+    name="steps",
+    help="""What can be said in a scenario: the step catalogue, and phrases of your own.
 
 Scenarios are made of the catalogue's steps, which every runner carries out
 alike. Phrases say several of them in the words of your business; they stand in
 premortem.bindings.toml, and mean nothing until a person accepted them.
 docs/steps.md tells all of it.
 """,
-        group=TEST,
-        sort_key=6,
-    )
-    steps.command(list_steps, name="list", sort_key=1)
-    steps.command(search, sort_key=2)
-    steps.command(explain, sort_key=3)
-    steps.command(propose, sort_key=4)
-    steps.command(accept, sort_key=5)
-    steps.command(csharp, sort_key=6)
-    steps.command(serve, sort_key=7)
-    app.command(steps)
+    group=TEST,
+    sort_key=6,
+)
 
 
 def list_steps(area: str = "", /, *, common: Common = COMMON) -> int:
@@ -235,3 +224,12 @@ def _print_explained(explained: Explained) -> None:
     for step in explained.steps if one.kind == "phrase" else ():
         say((f"    {step}", "dim"))
     say(("  it binds", "green") if explained.binds else (f"  {explained.problem}", "yellow"))
+
+
+app.command(list_steps, name="list", sort_key=1)
+app.command(search, sort_key=2)
+app.command(explain, sort_key=3)
+app.command(propose, sort_key=4)
+app.command(accept, sort_key=5)
+app.command(csharp, sort_key=6)
+app.command(serve, sort_key=7)

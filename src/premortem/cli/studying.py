@@ -8,20 +8,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
 from premortem.cli.context import COMMON, EXIT_CLEAN, Common, print_json, say
-from premortem.cli.data import TEST
 from premortem.errors import ConfigError
 from premortem.store import open_store
 
 if TYPE_CHECKING:
     from premortem.studio import Opened
-
-
-def register(app: App) -> None:
-    """Add the command to APP."""
-    app.command(studio, group=TEST, sort_key=7)
 
 
 def studio(

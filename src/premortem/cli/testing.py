@@ -9,9 +9,6 @@ from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
-from cyclopts import App
-
-from premortem import pipeline
 from premortem.analyse import (
     FailOn,
     decide,
@@ -33,22 +30,19 @@ from premortem.cli.context import (
     warn,
 )
 from premortem.cli.context import show as show_view
-from premortem.cli.data import TEST
 from premortem.cli.planning import metrics_of, print_left_out, print_prepared
 from premortem.cli.progress import making_progress
 from premortem.cli.watching import WATCHING, Watching
 from premortem.config import Config
 from premortem.domain.run import Finding, FindingKind, Ignored
 from premortem.errors import ConfigError
-from premortem.pipeline import Prepared, Reported, Reproducing
+from premortem.pipeline.confirming import Reproducing
+from premortem.pipeline.looking import going_run
+from premortem.pipeline.run import Prepared, Reported, execute, prepare, prepare_resumed
+from premortem.pipeline.securing import secured
 from premortem.plan import load_plan
 from premortem.run import RunStarted
 from premortem.store import Store
-
-
-def register(app: App) -> None:
-    """Add the command to APP."""
-    app.command(run, group=TEST, sort_key=4)
 
 
 class _Interrupts:
@@ -96,6 +90,7 @@ def run(
     dry_run: bool = False,
     fail_on: FailOn = "new",
     fail_kind: tuple[FindingKind, ...] = ("defect",),
+    security: bool = False,
     no_minimise: bool = False,
     baseline: Path = Path("premortem.baseline.json"),
     update_baseline: bool = False,
@@ -123,6 +118,8 @@ def run(
         Exit 1 on any finding, only on new ones (not in the baseline, not ignored), or never.
     fail_kind
         Kinds that make it exit 1: defect, drift (document and production disagree), flaky.
+    security
+        Put its budget on security tests: on this machine, or hosts that [security] names.
     no_minimise
         Leave findings as they are; to make them shorter takes 6,000 requests at most.
     baseline
@@ -132,15 +129,14 @@ def run(
     resume
         Go on with a run that was broken off, where it was.
     """
-    if not plan and not resume:
-        raise ConfigError("name a plan file, or --resume; see `premortem run --help`")
+    _require_plan(plan, resume=resume)
     known = load_baseline(baseline)
     with common.opened() as (config, store), _interrupts() as interrupts:
-        prepared = _prepared(plan, resume=resume, config=config, store=store, common=common)
+        prepared = _prepared(plan, config, store, common, resume=resume, security=security)
         if dry_run:
             print_prepared(prepared, prepared.run.schedule, common)
             return EXIT_CLEAN
-        events = pipeline.execute(
+        events = execute(
             prepared, config=config, store=store, stop=interrupts.stop, shorter=not no_minimise
         )
         with watching.opened(store, prepared.run.schedule.total, quiet=common.json) as follow:
@@ -153,12 +149,13 @@ def run(
         for on in ("new", fail_on)
     )
     failed = [finding.id for finding in failing]
-    if common.json:
-        fields = {name: getattr(reported, name) for name in reported.__struct_fields__}
-        print_json({**fields, "failing": failed})
-    else:
-        _print_reported(reported, prepared, new=[finding.id for finding in new])
+    _say(reported, prepared, failed=failed, new=[f.id for f in new], common=common)
     return EXIT_INTERRUPTED if interrupts.stop.is_set() else _exit_code(reported, failed)
+
+
+def _require_plan(plan: str, *, resume: bool) -> None:
+    if not plan and not resume:
+        raise ConfigError("name a plan file, or --resume; see `premortem run --help`")
 
 
 def _deciding(
@@ -179,13 +176,17 @@ def _exit_code(reported: Reported, failed: list[str]) -> int:
     return EXIT_FAILED if reported.summary.stopped or reported.trouble else EXIT_CLEAN
 
 
-def _prepared(plan: str, *, resume: bool, config: Config, store: Store, common: Common) -> Prepared:
+def _prepared(
+    plan: str, config: Config, store: Store, common: Common, *, resume: bool, security: bool
+) -> Prepared:
     with making_progress("generating", quiet=common.json) as progress:
         if resume:
-            live = pipeline.going_run(store, plan)
-            return pipeline.prepare_resumed(live, config=config, store=store, progress=progress)
+            live = going_run(store, plan)
+            return prepare_resumed(live, config=config, store=store, progress=progress)
         loaded = load_plan(Path(plan), metrics=metrics_of(config), checks=own_names(config))
-        return pipeline.prepare(loaded, config=config, store=store, progress=progress)
+        if security:
+            loaded = secured(loaded)
+        return prepare(loaded, config=config, store=store, progress=progress)
 
 
 def _followed(events: Iterator[object], *takers: Callable[[object], None]) -> Reported:
@@ -196,6 +197,16 @@ def _followed(events: Iterator[object], *takers: Callable[[object], None]) -> Re
             take(last)
     assert isinstance(last, Reported)  # noqa: S101 - the last event
     return last
+
+
+def _say(
+    reported: Reported, prepared: Prepared, *, failed: list[str], new: list[str], common: Common
+) -> None:
+    if not common.json:
+        _print_reported(reported, prepared, new=new)
+        return
+    fields = {name: getattr(reported, name) for name in reported.__struct_fields__}
+    print_json({**fields, "failing": failed})
 
 
 def _print_reported(reported: Reported, prepared: Prepared, *, new: list[str]) -> None:

@@ -11,10 +11,10 @@ from typing import Annotated
 
 from cyclopts import Group, Parameter
 
-from premortem import pipeline
 from premortem.cli.context import warn
 from premortem.cli.event_lines import event_lines
 from premortem.cli.live_view import run_view
+from premortem.pipeline.control import Control
 from premortem.store import Store
 
 _CONTROL = (
@@ -50,7 +50,7 @@ class Watching:
             ]
             follow: Callable[[Iterator[object]], Iterator[object]] = iter
             if self.control:
-                door = pipeline.Control(
+                door = Control(
                     self.control,
                     token=self.control_token,
                     order_stop=partial(_stop, store),

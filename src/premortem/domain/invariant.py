@@ -104,6 +104,12 @@ class _Unknown(Exception):
     """A field that is not there, or cannot be calculated with."""
 
 
+def compared(text: str) -> Invariant:
+    """TEXT, a comparison of one answer's fields, whatever operation gave it. Raises ValueError as
+    `parse_invariant` does."""
+    return parse_invariant(f"GET /: {text}")
+
+
 def parse_invariant(text: str) -> Invariant:
     """TEXT read. Raises ValueError, saying what is wrong and how to write it."""
     if len(text) > CHARS_MAX:

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from premortem.domain.jobs import Job
 from premortem.domain.run import Binding, Case, Intent, Origin, Sequence, SourceName
+from premortem.domain.token_change import TokenChange
 from premortem.domain.traffic import Pairs, Request
 
 
@@ -34,6 +35,7 @@ class _Kind(NamedTuple):
     recorded_reason: str
     setup: bool
     together: int
+    token: TokenChange | None
 
 
 class _Job(Struct, frozen=True, array_like=True):
@@ -88,6 +90,7 @@ def pack_job(job: Job) -> bytes:
                 case.recorded_reason,
                 case.setup,
                 case.together,
+                case.token,
             )
         )
         for case in cases
@@ -235,4 +238,5 @@ class Parcel:
             recorded_reason=alike.recorded_reason,
             setup=alike.setup,
             together=alike.together,
+            token=alike.token,
         )

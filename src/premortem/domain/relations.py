@@ -181,3 +181,44 @@ class Pool(Struct, frozen=True, kw_only=True):
     distinct: int
     places: tuple[tuple[str, str], ...] = ()
     """(operation id, `str(place)`) where they were seen."""
+
+
+class Pairing(Struct, frozen=True, kw_only=True):
+    """Who did one operation to things that another operation made: who made them, or somebody
+    else. A role stands for a person, as recordings rarely tell more."""
+
+    maker: str
+    """Operation id."""
+    doer: str
+    """Operation id; its path names the thing."""
+    own: int = 0
+    """Times it was let through to the role that made the thing."""
+    others: int = 0
+    """Times it was let through to another role."""
+    refused_own: tuple[tuple[str, int], ...] = ()
+    """(word of the refusal, times), of the role that made the thing; by word."""
+    refused_others: tuple[tuple[str, int], ...] = ()
+
+
+class EventLog(Struct, frozen=True, kw_only=True):
+    """A listing that had one entry for each change of the thing asked for, whenever it was read."""
+
+    listing: str
+    """Operation id."""
+    parameter: str
+    """Query parameter that names the thing."""
+    maker: str
+    """Operation id of what made the things."""
+    changes: tuple[tuple[str, int], ...]
+    """(operation id, entries that stood for it); by id."""
+    listings: int
+    """Complete answers that were counted."""
+    things: int
+    """Different ones that they were about."""
+    failed: int = 0
+    """Answers that held more or fewer entries than there had been changes."""
+
+    @property
+    def entries(self) -> int:
+        """All that were counted."""
+        return sum(count for _, count in self.changes)

@@ -10,6 +10,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from premortem.domain.context import Context
+from premortem.domain.denial import is_refusal
 from premortem.domain.goals import Goals
 from premortem.domain.limit import Knee
 from premortem.domain.load import Hold, Load, Scale, StopRule
@@ -23,7 +24,7 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 IDEMPOTENT_METHODS = SAFE_METHODS | {"PUT", "DELETE"}
 """RFC 9110, 9.2.2."""
 
-SourceName = Literal["replay", "sample", "schema", "llm", "mutate", "scenario"]
+SourceName = Literal["replay", "sample", "schema", "llm", "mutate", "security", "scenario"]
 
 
 class Origin(Struct, frozen=True, kw_only=True, gc=False):
@@ -99,12 +100,9 @@ class Intent(Struct, frozen=True, kw_only=True, gc=False):
         if self.if_passed < 0 and self.if_refused < 0:
             return self
         passed = self.if_passed < 0 or _status(before, self.if_passed) // 100 == 2
-        refused = self.if_refused < 0 or _status(before, self.if_refused) in _REFUSALS
+        status = _status(before, self.if_refused) if self.if_refused >= 0 else 0
+        refused = self.if_refused < 0 or is_refusal(status, self.breaks)
         return self if passed and refused else replace(self, expects="answer", breaks="")
-
-
-_REFUSALS = frozenset(range(400, 500)) - {401, 408, 425, 429}
-"""Those that are not about who asks, when and how often."""
 
 
 def _status(before: Before, index: int) -> int:
@@ -149,8 +147,11 @@ class Case(Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def id(self) -> str:
-        """16 hex digits naming request and role; two roads to one request are one case."""
-        return sha256(self.role.encode() + b"\0" + self.request.canonical_bytes()).hexdigest()[:16]
+        """16 hex digits naming request, role and what was done to the credentials; two roads to one
+        request are one case."""
+        named = self.role.encode() + b"\0" + self.request.canonical_bytes()
+        named += b"" if self.token is None else repr(self.token).encode()
+        return sha256(named).hexdigest()[:16]
 
 
 class Sequence(Struct, frozen=True, kw_only=True, gc=False):

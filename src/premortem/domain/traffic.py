@@ -17,7 +17,9 @@ from premortem.domain.places import Place
 from premortem.domain.relations import (
     Correlation,
     Echo,
+    EventLog,
     Follow,
+    Pairing,
     Pool,
     Rule,
     StateMachine,
@@ -367,6 +369,10 @@ class Profile(Struct, frozen=True, kw_only=True):
     """Most used first."""
     machines: tuple[StateMachine, ...] = ()
     """By what makes the things, and field."""
+    pairings: tuple[Pairing, ...] = ()
+    """By what makes the things, and what is done to them."""
+    logs: tuple[EventLog, ...] = ()
+    """By listing, parameter and what makes the things."""
     spec_title: str = ""
     ambiguous: tuple[tuple[str, str, str], ...] = ()
     """(operation id, operation id, why): pairs the templating could not tell apart for sure."""

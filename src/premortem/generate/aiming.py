@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from collections.abc import Sequence as Many
+from itertools import islice
 
 import numpy as np
 from msgspec import Struct
@@ -48,6 +49,8 @@ WHOLE_ROAD = "order "
 SPLICE = "splice"
 BARE = "by itself"
 """The road of requests without setup."""
+PRESSING_EVERY = 20
+"""Requests of a slice for each sequence that goes before all others."""
 BREADTH_SHARE = 0.6
 """Of a slice, at most, for operations that were never let through."""
 FAIR_SHARE = 0.35
@@ -109,9 +112,9 @@ class Aiming:
         self._alone: dict[str, None] = {}
         """Ids of cases that need no setup."""
         self._novelty = novelty
-        self._live, self._corpus = Live(), Corpus()
+        self._live, self._corpus, self._roles = Live(), Corpus(), tuple(roles)
         self._splicer = Splicer(
-            profile, seed, live=self._live, corpus=self._corpus, roles=tuple(roles)
+            profile, seed, live=self._live, corpus=self._corpus, roles=self._roles
         )
         self._breadth = Breadth(
             profile,
@@ -121,9 +124,8 @@ class Aiming:
             last=[o.id for o in declared if not may_be_alone(o)],
         )
         self._weights = {name: weight for name, weight in weights.items() if weight > 0}
-        self._roles = tuple(roles)
         self._seed = seed
-        self._slices = 0
+        self._slices, self._pressing = 0, composer.pressing(operations)
         self._tags: dict[str, Tag] = {}
 
     def learn(
@@ -158,9 +160,8 @@ class Aiming:
         match = self._composer.starts.replayer.matcher.match(request.method, request.path)
         if match is None or exchange.recorded != "all":
             return
-        case = Case(
-            request=request, operation_id=match.operation.id, origin=Origin(source="replay")
-        )
+        origin = Origin(source="replay")
+        case = Case(request=request, operation_id=match.operation.id, origin=origin)
         self._novelty.look(case, Sent(request=request, response=exchange.response))
 
     def slice(self, requests: int, *, finals_max: int, late: bool = False) -> list[Sequence]:
@@ -170,8 +171,9 @@ class Aiming:
         self._slices += 1
         self.targeting.next_slice()
         finals: dict[str, list[Case]] = {}
-        whole = self._widened(int(min(requests, finals_max) * BREADTH_SHARE), rng, late=late)
-        spent = made = len(whole)
+        whole = list(islice(self._pressing, requests // PRESSING_EVERY))
+        whole += self._widened(int(min(requests, finals_max) * BREADTH_SHARE), rng, late=late)
+        spent, made = _length(whole), len(whole)
         barren = 0
         open_: dict[str, float] = {}
         while spent < requests and made < finals_max and barren < BARREN_TURNS_MAX:

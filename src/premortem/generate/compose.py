@@ -10,17 +10,22 @@ from msgspec import Struct
 
 from premortem.domain.invariant import Invariant
 from premortem.domain.run import SAFE_METHODS, Case, Rejection, Sequence
+from premortem.domain.stated import StatedRules
 from premortem.domain.traffic import Exchange, OperationProfile, Profile
 from premortem.errors import InputError
 from premortem.generate.kept import knows_conflicts
 from premortem.generate.mutate import Mutator
 from premortem.generate.narrow import Narrower
-from premortem.generate.probe import probes
+from premortem.generate.probe import probes, watched
+from premortem.generate.ruled import ruled
 from premortem.generate.sample import Sampler
 from premortem.generate.schema import SchemaSource
+from premortem.generate.security import NAME as SECURITY
+from premortem.generate.security import Means, SecuritySource
 from premortem.generate.source import (
     SEQUENCE_POWER,
     SEQUENCE_SHARE,
+    WHOLE_SHARES,
     CaseSource,
     SequenceSource,
 )
@@ -40,8 +45,11 @@ ROUND_CASES_MAX = 10_000
 
 WITNESS_SHARE = 20
 """One case in so many reads what was made for it, at most."""
-SOURCES = ("sample", "schema", "mutate")
+PRESSING_SHARE = 3
+"""One request in so many goes into trying rules that were stated and forged tokens, at most."""
+SOURCES = ("sample", "schema", "mutate", "security")
 """Sources that need nothing but a profile and its exchanges."""
+NOTHING_STATED = StatedRules()
 Validate = Callable[[Case, Collection[str]], Rejection | None]
 """(case, ids of the cases accepted before) -> why it is not to be sent, or None."""
 
@@ -59,6 +67,7 @@ class Composer(Struct, kw_only=True):
     orders: bool = True
     """Whole sequences, too."""
     invariants: tuple[Invariant, ...] = ()
+    stated: StatedRules = StatedRules()
     witnessed: dict[str, Iterator[Sequence]] = {}
     """Operation id -> the readings of what was made for it that are still to come."""
 
@@ -86,7 +95,7 @@ class Composer(Struct, kw_only=True):
             return []
         if not isinstance(maker, SequenceSource):
             return []
-        made = self.witnesses(operation_id, count)
+        made = self.witnesses(operation_id, count) if source != SECURITY else []
         made += maker.sequences(operation_id, count - len(made)) if len(made) < count else []
         if self.safe_only:
             made = [s for s in made if all(c.request.method in SAFE_METHODS for c in s.cases)]
@@ -103,6 +112,25 @@ class Composer(Struct, kw_only=True):
                 probes(self.starts, self.invariants, operation_id),
             )
         return list(islice(self.witnessed[operation_id], count))
+
+    def pressing(self, operations: Iterable[OperationProfile]) -> Iterator[Sequence]:
+        """New valid sequences that go before all others: those that try what was stated or
+        declared, with a last case of OPERATIONS, and those that forge tokens."""
+        if not self.orders or self.narrower is not None:
+            return
+        for operation in operations:
+            yield from self.admitted(ruled(self.starts, self.stated, operation.id))
+            yield from self.admitted(watched(self.starts, self.invariants, operation.id))
+        maker = self.sources.get(SECURITY)
+        if isinstance(maker, SecuritySource):
+            yield from self.admitted(maker.first())
+
+    def admitted(self, sequences: Iterable[Sequence]) -> Iterator[Sequence]:
+        """Those of SEQUENCES that are new and valid, and may be sent."""
+        for sequence in sequences:
+            unsafe = any(case.request.method not in SAFE_METHODS for case in sequence.cases)
+            if not (self.safe_only and unsafe) and self.accepts_all(sequence):
+                yield sequence
 
     def accepts_all(self, sequence: Sequence) -> bool:
         """Whether SEQUENCE is new and each of its cases valid; from now on it is seen."""
@@ -146,6 +174,8 @@ def generate(
     validate: Validate = lambda _case, _seen: None,
     reject: Callable[[Rejection], None] = lambda _rejection: None,
     invariants: Iterable[Invariant] = (),
+    stated: StatedRules = NOTHING_STATED,
+    means: Means | None = None,
 ) -> Iterator[Sequence]:
     """COUNT distinct cases of PROFILE's operations in the sequences that they need.
 
@@ -159,8 +189,9 @@ def generate(
     as those are what they are. CREDENTIALS: redaction tokens that stand for roles' secrets, and
     are replaced by those when sent. VALIDATE says which cases are
     not to be sent; REJECT gets the reasons, and others are made instead. INVARIANTS: declared
-    ones, which get changes with a reading after them. The same seed gives
-    the same cases; fewer than COUNT come when the profile has no more distinct ones.
+    ones, which get changes with a reading after them. STATED: rules that are tried. MEANS: what
+    the source `security` has. The same seed gives the same cases; fewer than COUNT come when the
+    profile has no more distinct ones.
     Raises InputError for unknown sources and operations.
     """
     composer, chosen = composed(
@@ -177,6 +208,8 @@ def generate(
         validate=validate,
         reject=reject,
         invariants=invariants,
+        stated=stated,
+        means=means,
     )
     rng = np.random.default_rng([seed, len(chosen)])
     return _rounds(composer, chosen, count, weights, rng, safe_only=safe_only)
@@ -197,18 +230,26 @@ def composed(
     validate: Validate = lambda _case, _seen: None,
     reject: Callable[[Rejection], None] = lambda _rejection: None,
     invariants: Iterable[Invariant] = (),
+    stated: StatedRules = NOTHING_STATED,
+    means: Means | None = None,
 ) -> tuple[Composer, list[OperationProfile]]:
     """What `generate` works with, and the operations that cases can be made of."""
     more = sources or {}
     _check(profile, weights, operations, known=(*SOURCES, *(n for n in more if n not in SOURCES)))
     starts = Starts(profile, exchanges)
     sampler = Sampler(profile, exchanges, seed, starts=starts, credentials=credentials)
+    mine: dict[str, CaseSource] = {}
+    if weights.get(SECURITY):
+        mine[SECURITY] = SecuritySource(
+            profile, exchanges, seed, sampler=sampler, starts=starts, means=means
+        )
     composer = Composer(
         starts=starts,
         sources={
             "sample": sampler,
             "schema": SchemaSource(profile, exchanges, seed, sampler=sampler),
             "mutate": Mutator(profile, exchanges, seed, sampler=sampler),
+            **mine,
             **more,
         },
         validate=validate,
@@ -218,6 +259,7 @@ def composed(
         safe_only=safe_only,
         orders=orders,
         invariants=tuple(invariants),
+        stated=stated,
     )
     chosen = [o for o in _chosen(profile, operations) if _usable(starts, o, safe_only=safe_only)]
     if narrower is not None:
@@ -258,6 +300,15 @@ def _usable(starts: Starts, operation: OperationProfile, *, safe_only: bool) -> 
     return not safe_only or all(case.request.method in SAFE_METHODS for case in cases)
 
 
+def _within(sequences: Iterable[Sequence], requests: int) -> Iterator[Sequence]:
+    """The first of SEQUENCES that have no more than so many REQUESTS together."""
+    for sequence in sequences:
+        requests -= len(sequence.cases)
+        if requests < 0:
+            return
+        yield sequence
+
+
 def _rounds(
     composer: Composer,
     operations: list[OperationProfile],
@@ -271,6 +322,9 @@ def _rounds(
     refusals = list(_refusals(composer, operations, limit, safe_only=safe_only))
     if composer.narrower is None:
         refusals += _witnesses(composer, operations, count // WITNESS_SHARE)
+        pressing = list(_within(composer.pressing(operations), count // PRESSING_SHARE))
+        yield from pressing  # a plan that is short of room leaves out the last ones
+        count -= len(pressing)
     left = count - len(refusals)
     first = True
     while left > 0 or first:
@@ -328,10 +382,12 @@ def _round(
     """(operation id -> its new cases, whole sequences): COUNT in all as long as there are any."""
     finals: dict[str, list[Case]] = {}
     ordered: list[Sequence] = []
+    missing = 0
     for source, wanted in zip(
         weights, shares([float(w) for w in weights.values()], count), strict=True
     ):
         open_operations = list(operations)
+        wanted += missing  # what the source before had no more of
         whole = _whole(composer, operations, source, wanted)
         ordered += whole
         missing = wanted - len(whole)
@@ -354,13 +410,19 @@ def _whole(
     composer: Composer, operations: list[OperationProfile], source: str, count: int
 ) -> list[Sequence]:
     """What SOURCE makes as whole sequences of the COUNT cases that it is asked for."""
-    wanted = round(count * SEQUENCE_SHARE)
-    quotas = shares([max(1, o.count) ** SEQUENCE_POWER for o in operations], wanted)
-    return [
-        sequence
-        for operation, quota in zip(operations, quotas, strict=True)
-        for sequence in composer.ordered(source, operation.id, quota)
-    ]
+    wanted = round(count * WHOLE_SHARES.get(source, SEQUENCE_SHARE))
+    found: list[Sequence] = []
+    asked = operations
+    for _ in range(REFILL_MAX if source in WHOLE_SHARES else 1):
+        quotas = shares([max(1, o.count) ** SEQUENCE_POWER for o in asked], wanted - len(found))
+        gave: list[OperationProfile] = []
+        for operation, quota in zip(asked, quotas, strict=True):
+            made = composer.ordered(source, operation.id, quota)
+            found += made
+            if len(made) >= quota > 0:
+                gave.append(operation)
+        asked = gave
+    return found
 
 
 def shares(weights: list[float], total: int) -> list[int]:

@@ -18,8 +18,10 @@ from premortem.generate.order_again import (
     repeated_with_key,
     stale,
 )
+from premortem.generate.order_closed import closed
 from premortem.generate.order_kit import Kit, Operator
-from premortem.generate.order_states import premature, skipped, transitions
+from premortem.generate.order_pages import both_kept, paged
+from premortem.generate.order_states import premature, skipped, transitions, unmoved
 from premortem.generate.order_things import (
     deleted_and_used,
     interleaved,
@@ -37,15 +39,19 @@ OPERATORS: tuple[Operator, ...] = (
     revoked,
     stale,
     repeated_with_key,
+    closed,
     read_around_retry,
     repeated_in_part,
     at_once,
     repeated,
     read_after_work,
     interleaved,
+    paged,
+    both_kept,
     transitions,
     deleted_and_used,
     read_around,
+    unmoved,
     made_and_read,
     premature,
     skipped,

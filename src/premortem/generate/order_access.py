@@ -25,7 +25,7 @@ def revoked(kit: Kit, start: Start) -> Iterator[Sequence | None]:
     (RFC 7009, 2; OWASP ASVS 4.0, 3.3.1)."""
     if start.setup or start.final.request.method not in SAFE_METHODS:
         return
-    if start.operation.id != _read_by_most(kit):
+    if start.operation.id != read_by_most(kit):
         return
     for login in kit.shown.logins:
         if not kit.passes(login.role, start.operation):
@@ -52,7 +52,7 @@ def revoked(kit: Kit, start: Start) -> Iterator[Sequence | None]:
             return
 
 
-def _read_by_most(kit: Kit) -> str:
+def read_by_most(kit: Kit) -> str:
     """The operation to try credentials on: it needs nothing but them."""
     for operation in kit.profile.operations:
         start = kit.recorded(operation.id)

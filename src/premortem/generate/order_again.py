@@ -129,16 +129,22 @@ def at_once(kit: Kit, start: Start) -> Iterator[Sequence | None]:
 
     That it may is known from production, which refused a repetition; or it is tried out first, on
     another thing of the same kind: where the service itself refuses the second of two that follow
-    each other, one of several at one moment is let through at most.
+    each other, one of several at one moment is let through at most. So for two people who may
+    both do it: whoever comes first leaves nothing to the other.
     """
     method = start.final.request.method
     if method in SAFE_METHODS | {"DELETE", "PUT", "OPTIONS"}:
         return
     case = unkeyed(start.final)
+    others = [replace(case, role=role) for role in kit.others(start)]
     if start.operation.id in kit.shown.refused_again:
         yield _at_once(kit, kit.row(start), case, [case] * AT_ONCE)
+        for other in others[:1]:
+            yield _at_once(kit, kit.row(start), other, [case, other])
     elif len(start.setup) <= CONTROLLED_STEPS_MAX:
         yield _controlled(kit, start, case, case)
+        for other in others[:1]:
+            yield _controlled(kit, start, case, other, count=2)
 
 
 def _at_once(
@@ -164,7 +170,9 @@ def _at_once(
     return row.at_once([*map(loose, cases[:-1]), end])
 
 
-def _controlled(kit: Kit, start: Start, one: Case, other: Case) -> Sequence | None:
+def _controlled(
+    kit: Kit, start: Start, one: Case, other: Case, *, count: int = AT_ONCE
+) -> Sequence | None:
     row = kit.row()
     row.instance(start, whole=False)
     passed = row.add(loose(one))
@@ -172,7 +180,7 @@ def _controlled(kit: Kit, start: Start, one: Case, other: Case) -> Sequence | No
     moved_by = len(row)
     row.instance(start, whole=False)
     one, other = (moved(case, moved_by) for case in (one, other))
-    cases = [one] * (AT_ONCE - 1) + [other]
+    cases = [one] * (count - 1) + [other]
     return _at_once(kit, row, other, cases, if_passed=passed, if_refused=refused)
 
 

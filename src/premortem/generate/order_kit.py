@@ -31,6 +31,7 @@ class Kit:
         self.exchanges = exchanges
         self.starts = starts
         self.origin = Origin(source="mutate", seed=seed, profile_version=profile.version)
+        """Of all that is made with it."""
         self.operations: Mapping[str, OperationProfile] = {o.id: o for o in profile.operations}
         self.shown = Shown(profile, exchanges, starts.replayer.matcher)
 
@@ -54,6 +55,12 @@ class Kit:
     def passes(self, role: str, operation: OperationProfile) -> bool:
         """Whether production let ROLE do OPERATION."""
         return any(status < "4" for status in operation.roles.get(role, {}))
+
+    def others(self, start: Start) -> list[str]:
+        """Roles beside START's own that production let do its operation."""
+        roles = sorted(start.operation.roles)
+        known = [r for r in roles if r not in ("", UNKNOWN) and r != start.final.role]
+        return [role for role in known if self.passes(role, start.operation)]
 
     def role_for(self, operation: OperationProfile, other: str) -> str:
         """Who production let do OPERATION most often, else OTHER."""

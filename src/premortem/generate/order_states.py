@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from msgspec.structs import replace
 
 from premortem.domain.run import SAFE_METHODS, Case, Sequence
-from premortem.generate.order_kit import Kit, loose
+from premortem.generate.order_kit import Kit, is_own, loose
 from premortem.generate.starts import Start
 from premortem.generate.steps import Row, tried, unkeyed
 
@@ -15,6 +16,10 @@ SKIPPED_MAX = 8
 """Steps of one setup that are left out in turn."""
 MOVES_MAX = 16
 """Other operations that one thing is brought into another state by."""
+ROLES_MAX = 3
+"""Further roles that try what a state forbids."""
+FORBIDDEN_MAX = 8
+"""Refusals around which one thing is read."""
 
 
 def transitions(kit: Kit, start: Start) -> Iterator[Sequence | None]:
@@ -37,19 +42,56 @@ def transitions(kit: Kit, start: Start) -> Iterator[Sequence | None]:
     for word, _, move in sorted(found, key=lambda one: (not one[0], one[1])):
         row = kit.row(start)
         moved = row.add(loose(unkeyed(move)))
+        final = tried(
+            unkeyed(start.final),
+            kit.origin,
+            operator="transition",
+            breaks=f"order after {word or move.operation_id}",
+            expects="refusal" if word else "answer",
+            certain=bool(word),
+            if_passed=moved if word else -1,
+        )
+        yield row.ending(final)
+        for role in kit.others(start)[:ROLES_MAX] if word else ():
+            yield row.ending(replace(final, role=role))
+
+
+def unmoved(kit: Kit, start: Start) -> Iterator[Sequence | None]:
+    """A thing read, then what its state forbids, then read again: what was refused has changed
+    nothing."""
+    if start.final.request.method != "GET" or not is_own(start.final):
+        return
+    for move, forbidden in islice(_bans(kit), FORBIDDEN_MAX):
+        row = kit.row(forbidden)
+        moved = row.on_same(move, through=forbidden.final)
+        if moved is None or any(b.step >= len(row) for b in moved.bindings):
+            continue
+        row.add(loose(unkeyed(moved)))
+        read = row.on_same(start)
+        if read is None or not is_own(read):
+            continue
+        first = row.add(loose(read))
+        refused = row.add(loose(unkeyed(forbidden.final)))
         yield row.ending(
-            unkeyed(
-                tried(
-                    start.final,
-                    kit.origin,
-                    operator="transition",
-                    breaks=f"order after {word or move.operation_id}",
-                    expects="refusal" if word else "answer",
-                    certain=bool(word),
-                    if_passed=moved if word else -1,
-                )
+            tried(
+                read,
+                kit.origin,
+                operator="read around a ban",
+                breaks=f"order {forbidden.operation.id} refused after {move.operation.id}",
+                expects="same",
+                against=first,
+                if_refused=refused,
             )
         )
+
+
+def _bans(kit: Kit) -> Iterator[tuple[Start, Start]]:
+    """(what leads to a state, what production refused in it)."""
+    starts = list(kit.changing())
+    for forbidden in starts:
+        for move in starts:
+            if move is not forbidden and _forbidden(kit, move, forbidden):
+                yield move, forbidden
 
 
 def _forbidden(kit: Kit, move: Start, start: Start) -> str:

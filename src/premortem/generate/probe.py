@@ -18,6 +18,7 @@ from premortem.domain.once import names_one_request
 from premortem.domain.places import Place
 from premortem.domain.run import Binding, Case, Intent, Sequence
 from premortem.domain.template import split_path, split_template
+from premortem.domain.traffic import Pairs
 from premortem.generate.starts import Start, Starts
 from premortem.generate.steps import Row
 
@@ -47,6 +48,54 @@ def probes(
                     yield sequence
 
 
+def watched(
+    starts: Starts, invariants: Iterable[Invariant], operation_id: str
+) -> Iterator[Sequence]:
+    """Readings of OPERATION_ID, of which one of INVARIANTS is declared whatever was done, each
+    behind a change of the same thing: as it was, twice, and with other numbers."""
+    reading = starts.of(operation_id)
+    declared = any(i.read == operation_id and not i.after for i in invariants)
+    if not declared or reading is None or reading.hollow or not reading.final.bindings:
+        return
+    for operation in starts.profile.operations:
+        if operation.operation.method not in ("POST", "PUT", "PATCH"):
+            continue
+        change = starts.of(operation.id)
+        if change is None or change.hollow or not change.recorded:
+            continue
+        for index, factor in enumerate((1, *FACTORS)):
+            changed = _scaled(change.final, factor) if index else change.final
+            if changed is None:
+                continue
+            row = Row(starts, change.setup)
+            look = _own_reading(row, reading, changed)
+            if look is None:
+                break
+            row.add(_unforetold(changed))
+            if not index:
+                row.add(_unforetold(_once_more(changed)))
+            origin = replace(look.origin, source="mutate", operator=OPERATOR)
+            last = replace(
+                look, origin=origin, intent=Intent(), recorded_status=0, recorded_reason=""
+            )
+            made = row.ending(last)
+            if made is not None:
+                yield made
+
+
+def _own_reading(row: Row, reading: Start, changed: Case) -> Case | None:
+    """The reading of what CHANGED changes; None where that is nothing that ROW made."""
+    case = reader_of(row, reading, reading.final.request.query, changed)
+    template = reading.operation.operation.template
+    named = changed.operation_id.split(" ")[1].startswith(template + "/")
+    return case if case is not None and named and case.bindings else None
+
+
+def _unforetold(case: Case) -> Case:
+    intent = Intent(kind="adversarial", breaks="order", expects="answer")
+    return replace(case, intent=intent, recorded_status=0, recorded_reason="")
+
+
 def _probe(
     starts: Starts,
     invariant: Invariant,
@@ -60,7 +109,7 @@ def _probe(
     row.instance(change, whole=False)
     if twice:
         row.add(changed)
-    reader = _reader(row, reading, invariant, changed)
+    reader = reader_of(row, reading, invariant.query, changed)
     if reader is None:
         return None
     row.add(reader)
@@ -71,8 +120,9 @@ def _probe(
     return row.ending(last)
 
 
-def _reader(row: Row, reading: Start, invariant: Invariant, changed: Case) -> Case | None:
-    """The reading of what CHANGED changes; None where it cannot be told which that is."""
+def reader_of(row: Row, reading: Start, asked: Pairs, changed: Case) -> Case | None:
+    """The reading of what CHANGED changes, which asks for ASKED; `{name}` in that is one of the
+    change's path parameters. None where it cannot be told which it is."""
     whole = row.copy()
     whole.add(changed)
     case = whole.on_same(reading)
@@ -82,7 +132,7 @@ def _reader(row: Row, reading: Start, invariant: Invariant, changed: Case) -> Ca
     if len(bindings) < len([b for b in case.bindings if b.place.part == "path"]):
         return None
     query: list[tuple[str, str]] = []
-    for name, text in invariant.query:
+    for name, text in asked:
         if not text.startswith("{"):
             query.append((name, text))
             continue

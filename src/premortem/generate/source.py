@@ -11,6 +11,8 @@ from premortem.generate.ways import Aim
 
 SEQUENCE_SHARE = 0.3
 """Of what is asked of a source that makes both, how much it makes as whole sequences."""
+WHOLE_SHARES = {"security": 0.8}
+"""The same of sources most of whose cases say something in their order alone."""
 SEQUENCE_POWER = 0.25
 """Of how often production used an operation, in how many of them it gets: those that are rare are
 where states meet."""

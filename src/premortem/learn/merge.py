@@ -21,6 +21,7 @@ from premortem.domain.traffic import (
     Timing,
 )
 from premortem.learn import order
+from premortem.learn.event_logs import merge_logs
 from premortem.learn.facts import FLOWS_MAX
 from premortem.learn.machine import merge_machines
 from premortem.learn.merge_fields import Side, merge_fields, merge_schemas
@@ -35,6 +36,7 @@ from premortem.learn.merge_relations import (
     merge_volatility,
 )
 from premortem.learn.operations import DURATION_SHARES, EXEMPLARS_MAX, OPERATIONS_MAX
+from premortem.learn.pairings import merge_pairings
 from premortem.learn.profile import by_use, content_version
 from premortem.learn.recipes import RECIPES_MAX
 from premortem.learn.renaming import agreed, doubtful
@@ -93,6 +95,8 @@ def _two(a: Profile, b: Profile) -> Profile:
         follows=merge_follows(a.follows, b.follows),
         pools=merge_pools(a.pools, b.pools),
         machines=merge_machines(a.machines, b.machines),
+        pairings=merge_pairings(a.pairings, b.pairings),
+        logs=merge_logs(a.logs, b.logs),
         spec_title=a.spec_title or b.spec_title,
         ambiguous=tuple(ambiguous)[:AMBIGUOUS_MAX],
     )

@@ -15,6 +15,7 @@ from premortem.domain.traffic import Exchange, Operation, OperationProfile, Prof
 from premortem.learn.bodies import read_body
 from premortem.learn.declared import merge_spec
 from premortem.learn.echoes import settled as settled_echoes
+from premortem.learn.event_logs import Listings
 from premortem.learn.evidence import Names, observe
 from premortem.learn.facts import Facts, FactSheet
 from premortem.learn.flows import group_flows
@@ -23,6 +24,7 @@ from premortem.learn.machine import Lives
 from premortem.learn.openapi import Spec
 from premortem.learn.operations import OPERATIONS_MAX, OperationStats
 from premortem.learn.order import Clock, Sessions
+from premortem.learn.pairings import find_pairings
 from premortem.learn.pools import Source, find_pools
 from premortem.learn.recipes import find_recipes
 from premortem.learn.rows import Budget, Row
@@ -75,6 +77,8 @@ def learn_profile(read: Read, *, spec: Spec | None, now: float, parent: str = ""
         follows=traffic.order.follows(),
         pools=find_pools(traffic.sources()),
         machines=traffic.lives.machines(facts.rows),
+        pairings=find_pairings(facts.rows),
+        logs=traffic.listings.logs(facts.rows),
         spec_title=spec.title if spec is not None else "",
         ambiguous=templates.ambiguous,
     )
@@ -116,6 +120,7 @@ class _Traffic:
         self.order = Sessions()
         self.clock = Clock()
         self.lives = Lives(expected)
+        self.listings = Listings()
         self.sessions: set[str] = set()
         self.origins: Counter[str] = Counter()
         self.count = 0
@@ -132,7 +137,9 @@ class _Traffic:
         exchange_id = exchange.id
         if stats is not None:
             stats.add(exchange, match, asked, answered, exchange_id)
-        self.lives.add(exchange_id, exchange.response.status, answered)
+        status = exchange.response.status
+        self.lives.add(exchange_id, status, answered)
+        self.listings.add(exchange_id, operation_id, request, status, answered)
         depth = self.sheet.depth
         if depth == 2:
             self.sheet.add(Facts.of(exchange, exchange_id, match, asked, answered))

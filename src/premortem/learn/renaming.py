@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from premortem.domain.places import Place, parse_place
-from premortem.domain.relations import Pool, Rule, StateMachine
+from premortem.domain.relations import EventLog, Pairing, Pool, Rule, StateMachine
 from premortem.domain.template import Matcher
 from premortem.domain.traffic import Operation, OperationProfile, Profile
 
@@ -85,6 +85,8 @@ def renamed(profile: Profile, names: Mapping[str, Naming]) -> Profile:
         ),
         pools=tuple(_pool(pool, names) for pool in profile.pools),
         machines=tuple(_machine(machine, ids) for machine in profile.machines),
+        pairings=tuple(_pairing(pairing, ids) for pairing in profile.pairings),
+        logs=tuple(_log(log, ids) for log in profile.logs),
     )
 
 
@@ -140,6 +142,20 @@ def _machine(machine: StateMachine, ids: Mapping[str, str]) -> StateMachine:
             replace(t, operation_id=ids.get(t.operation_id, t.operation_id))
             for t in machine.transitions
         ),
+    )
+
+
+def _pairing(pairing: Pairing, ids: Mapping[str, str]) -> Pairing:
+    maker, doer = (ids.get(name, name) for name in (pairing.maker, pairing.doer))
+    return replace(pairing, maker=maker, doer=doer)
+
+
+def _log(log: EventLog, ids: Mapping[str, str]) -> EventLog:
+    return replace(
+        log,
+        listing=ids.get(log.listing, log.listing),
+        maker=ids.get(log.maker, log.maker),
+        changes=tuple((ids.get(name, name), count) for name, count in log.changes),
     )
 
 

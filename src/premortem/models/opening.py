@@ -10,7 +10,7 @@ from msgspec import Struct
 from premortem.config import Config, ModelConfig
 from premortem.errors import ConfigError, PremortemError
 from premortem.models.engine import Engine
-from premortem.models.fetch import BUILT_IN, cached_file, needed
+from premortem.models.fetch import BUILT_IN, ENCODER, cached_file, find_cached, needed
 from premortem.models.llamacpp import LlamaCpp, available
 from premortem.models.openai import OpenAICompatible, check
 
@@ -72,6 +72,21 @@ def open_engine(config: Config, name: str = "") -> Engine:
         slots=model.slots,
         threads=model.threads,
         context_tokens=model.context_tokens,
+    )
+
+
+def described_encoder() -> Described:
+    """The sentence encoder as a list shows it; it is used where it is."""
+    there = all(find_cached(one) for one in ENCODER)
+    return Described(
+        name=ENCODER[0].name,
+        engine="encoder",
+        where=str(cached_file(ENCODER[0])),
+        used=there,
+        trouble=""
+        if there
+        else "not fetched; questions are understood without it, less often "
+        "right: premortem models fetch minilm",
     )
 
 

@@ -7,7 +7,7 @@ written: all of it or nothing. The same signal again adds nothing.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -47,6 +47,8 @@ class Augmented(Struct, frozen=True, kw_only=True):
     open_gaps: tuple[Gap, ...]
     """Found, and not closed."""
     augmentation: Augmentation
+    coverage_delta: float
+    """`testgen.coverage.delta`, in percentage points."""
     artifacts: tuple[Artifact, ...]
     """That changed."""
     report: ValidationReport
@@ -104,15 +106,16 @@ def augment(
     made = done("GenerateTestScenarios", planned.result, room)
     yield made
     generated: Generated = made.result
-    if not generated.proposals and not generated.methods:
+    if not (generated.proposals or generated.methods or generated.functions):
         reasons = "; ".join(generated.left_out[:3]) or loaded.result.not_understood
         raise InputError(f"nothing can be made of it: {reasons or 'no gap was found'}")
-    verdicts = _judged(generated, room) if recipe.run else {}
+    verdicts = _judged(generated, room) if recipe.run and generated.proposals else {}
     spans += [
         SkillSpan(skill=p.scenario.origin.skill, scenario_title=p.title)
         for p in generated.proposals
     ]
-    with _copy(room, recipe.service) as copy:
+    functions = [room.root / placed.path for placed in generated.functions]
+    with _copy(room, recipe.service, more=functions) as copy:
         asked_for = Emit(
             generated=generated,
             service=recipe.service,
@@ -168,11 +171,15 @@ def _refuse(report: ValidationReport) -> None:
 
 
 @contextmanager
-def _copy(room: Room, service: str) -> Iterator[Room]:
-    """ROOM with a copy of its test folders. Raises InputError when they are too large."""
+def _copy(room: Room, service: str, *, more: Iterable[Path]) -> Iterator[Room]:
+    """ROOM with a copy of its test folders, and of MORE files that are there.
+
+    Raises InputError when they are too large.
+    """
     folder = room.root / tree_of(room, service).folder
     inside = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    wanted = dict.fromkeys((*inside, *test_sources(room.root)))
+    beside = (path for path in more if path.is_file())
+    wanted = dict.fromkeys((*inside, *test_sources(room.root), *beside))
     if len(wanted) > FILES_MAX or sum(path.stat().st_size for path in wanted) > BYTES_MAX:
         raise InputError(
             f"{folder} holds more than {FILES_MAX:,} files or {BYTES_MAX:,} bytes; name a folder "
@@ -240,6 +247,7 @@ def _end(
         generated=generated,
         open_gaps=open_gaps,
         augmentation=augmentation,
+        coverage_delta=round(augmentation.coverage_delta, 1),
         artifacts=artifacts,
         report=report,
         markdown=markdown,

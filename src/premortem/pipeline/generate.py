@@ -10,7 +10,6 @@ from msgspec import Struct
 from premortem.config import Config
 from premortem.domain import run
 from premortem.domain.context import NOTHING, Context
-from premortem.domain.invariant import parse_invariant
 from premortem.domain.run import Rejection
 from premortem.domain.traffic import Exchange, Profile
 from premortem.generate import (
@@ -23,6 +22,8 @@ from premortem.generate import (
 )
 from premortem.generate.llm_batch import Progress
 from premortem.pipeline.modelling import by_model, quiet
+from premortem.pipeline.ruling import declared_invariants, stated_rules
+from premortem.pipeline.securing import means_of, security_notes
 from premortem.plan import check_context
 from premortem.store import Store
 from premortem.validate import Validator
@@ -98,10 +99,13 @@ def produce(
                 credentials=credentials,
                 validate=validator.validate,
                 reject=rejections.append,
-                invariants=map(parse_invariant, config.checks.invariants),
+                invariants=declared_invariants(config),
+                stated=stated_rules(profile, config, now=now),
+                means=means_of(config),
             )
         )
-    return Generated(sequences=sequences, rejections=tuple(rejections), notes=made.notes)
+    notes = (*made.notes, *security_notes(profile, exchanges, config, weights))
+    return Generated(sequences=sequences, rejections=tuple(rejections), notes=notes)
 
 
 def fitting(

@@ -13,11 +13,11 @@ from pathlib import Path
 import msgspec
 
 from premortem.agent.ask import EVIDENCE_MAX, exchanges_needed, judge, refuse_changes
-from premortem.agent.steps.bindings import load_bindings
-from premortem.agent.steps.connection import client_factory
 from premortem.agent.emit.behave_glue import write_step_library
 from premortem.agent.emit.feature import write_feature
 from premortem.agent.emit.tags import ID_TAG
+from premortem.agent.steps.bindings import load_bindings
+from premortem.agent.steps.connection import client_factory
 from premortem.agent.verdicts.noticing import noticing
 from premortem.agent.verdicts.runner import sighting
 from premortem.config import Config

@@ -13,7 +13,7 @@ from msgspec import Struct
 from premortem import models
 from premortem.config import Config
 from premortem.domain.traffic import Exchange, OperationProfile, Profile
-from premortem.errors import NothingLearned
+from premortem.errors import InputError, NothingLearned
 from premortem.generate import CaseSource, LlmMutator, LlmSource, Mutator, PartlyByModel, Sampler
 from premortem.generate.llm_batch import Batcher, Made, Progress, Tally
 from premortem.models.budget import Budget
@@ -179,15 +179,23 @@ def _first(profile: Profile, source: LlmSource) -> str:
 
 
 def fetch_model(
-    *, source: Path | None = None, progress: Callable[[int, int], None] = lambda _a, _b: None
+    name: str = models.BUILT_IN.name,
+    *,
+    source: Path | None = None,
+    progress: Callable[[int, int], None] = lambda _a, _b: None,
 ) -> Path:
-    """The built-in model in the cache; see `models.fetch`."""
+    """The built-in model NAME in the cache; see `models.fetch`. Raises InputError: it is none."""
+    if name == models.ENCODER[0].name:
+        return models.fetch_several(source=source, progress=progress)[0]
+    if name != models.BUILT_IN.name:
+        known = f"{models.BUILT_IN.name}, {models.ENCODER[0].name}"
+        raise InputError(f"no built-in model is called {name!r}; there are: {known}")
     return models.fetch(source=source, progress=progress)
 
 
 def listed_models(config: Config) -> list[models.Described]:
     """Every model, configured or built in, and what stands in its way."""
-    return models.described(config)
+    return [*models.described(config), models.described_encoder()]
 
 
 def model_settings(config: Config, name: str) -> tuple[models.Described, dict[str, object]]:

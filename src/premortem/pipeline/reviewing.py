@@ -14,13 +14,13 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from premortem.agent.steps.bind import BoundStep, bind_line
-from premortem.agent.steps.bindings import load_bindings
-from premortem.agent.steps.editing import as_text, from_text
 from premortem.agent.emit.feature import feature_change, file_name
 from premortem.agent.emit.files import Change
 from premortem.agent.emit.tags import insert_scenario_tags
 from premortem.agent.emit.why import explain_why_scenario_matters
+from premortem.agent.steps.bind import BoundStep, bind_line
+from premortem.agent.steps.bindings import load_bindings
+from premortem.agent.steps.editing import as_text, from_text
 from premortem.agent.verdicts.ruling import gap_of, question_for_person, thing_made
 from premortem.agent.verdicts.verdict import lint
 from premortem.config import Config

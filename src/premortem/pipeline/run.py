@@ -42,6 +42,7 @@ from premortem.pipeline.covering import Covering, run_coverage
 from premortem.pipeline.log_errors import LogErrors
 from premortem.pipeline.modelling import quiet
 from premortem.pipeline.roles import require
+from premortem.pipeline.ruling import with_blueprints
 from premortem.pipeline.secrets import clean_result
 from premortem.pipeline.supplying import Supply
 from premortem.pipeline.timing import scheduled
@@ -117,6 +118,7 @@ def prepare(
     cannot be asked.
     """
     plan, schedule = scheduled(plan, store)
+    config = with_blueprints(config)
     supply = Supply(plan, config=config, store=store, clock=clock, progress=progress)
     checker = open_checker(supply.profile, config, off=plan.checks_off)
     run = conducted(plan, schedule, config=config, now=clock())
@@ -138,6 +140,7 @@ def prepare_resumed(
     """
     plan = msgspec.structs.replace(live.plan, profile=live.profile_version)
     plan, schedule = scheduled(plan, store)
+    config = with_blueprints(config)
     supply = Supply(plan, config=config, store=store, clock=clock, progress=progress)
     checker = open_checker(supply.profile, config, off=plan.checks_off)
     run = resumed(msgspec.structs.replace(live, plan=plan), schedule, config=config)
@@ -163,7 +166,7 @@ def execute(
     Raises UnsafeTarget, and ConfigError for a role whose variables are not set or a metric that
     cannot be watched, before anything is sent; TargetDown when nobody answers.
     """
-    plan, supply = prepared.plan, prepared.supply
+    plan, supply, config = prepared.plan, prepared.supply, with_blueprints(config)
     sequences = prepared.arranged.sequences
     roles = {case.role for sequence in sequences for case in sequence.cases}
     require(config, roles)

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from premortem.agent.steps import lexicon
 from premortem.agent.adapters import bridge
-from premortem.agent.steps.bindings import load_bindings
 from premortem.agent.emit.files import replace
 from premortem.agent.emit.reqnroll import reqnroll_class
+from premortem.agent.steps import lexicon
+from premortem.agent.steps.bindings import load_bindings
 from premortem.agent.steps.lexicon import Explained, Sayable
 from premortem.agent.steps.phrase_proposals import ProposedPhrase, propose_phrases, proposed_one
 from premortem.config import Config

@@ -16,6 +16,7 @@ from premortem.generate.llm_batch import Progress
 from premortem.pipeline.accounts import account_cases, account_changes, credential_tokens
 from premortem.pipeline.generate import Generated, produce, recorded
 from premortem.pipeline.modelling import quiet
+from premortem.pipeline.securing import refuse_security
 from premortem.pipeline.targeting import Targeted
 from premortem.plan import Arranged, Share, arrange
 from premortem.run.happenings import Gathered
@@ -48,6 +49,7 @@ class Supply:
     ) -> None:
         if not config.target.base_url:
             raise ConfigError("no target is named; set `base_url` under [target] in premortem.toml")
+        refuse_security(plan, config)
         self.plan = plan
         self.profile: Profile = store.profile(plan.profile)
         self._config = config

@@ -12,7 +12,6 @@ from operator import itemgetter
 from premortem.checks.message import message_of
 from premortem.checks.signature import normalise, without_values
 from premortem.config import Config
-from premortem.domain.invariant import parse_invariant
 from premortem.domain.run import SAFE_METHODS, Case, Plan, Rejection, Result, Sequence
 from premortem.domain.traffic import Exchange, OperationProfile, Profile, Request, Response
 from premortem.errors import InputError
@@ -21,6 +20,8 @@ from premortem.generate.llm_batch import Progress
 from premortem.learn import compare_profiles
 from premortem.pipeline.generate import Generated, fitting
 from premortem.pipeline.modelling import ByModel, by_model, quiet
+from premortem.pipeline.ruling import declared_invariants, stated_rules
+from premortem.pipeline.securing import means_of
 from premortem.validate import Validator
 
 SILENT_S_MAX = 20.0
@@ -79,7 +80,9 @@ class Targeted:
             credentials=credentials,
             validate=validator.validate,
             reject=self._rejections.append,
-            invariants=map(parse_invariant, config.checks.invariants),
+            invariants=declared_invariants(config),
+            stated=stated_rules(profile, config, now=now),
+            means=means_of(config),
         )
         self._aiming = Aiming(
             profile,

@@ -14,6 +14,7 @@ from premortem.agent.emit.augmentation import Added, Attempt, Augmentation
 from premortem.agent.emit.augmentation_yaml import FILE_NAME, emit_test_metadata, with_record
 from premortem.agent.emit.feature import file_name
 from premortem.agent.emit.files import Change, read, text_of
+from premortem.agent.emit.story_markdown import story
 from premortem.agent.verdicts.ruling import gap_of
 from premortem.config import Config
 from premortem.domain.proposal import Artifact, Signal
@@ -72,3 +73,15 @@ def _added(one: Added, reviewed: Reviewed) -> Added:
     return msgspec.structs.replace(
         one, attempts=tuple(tries), feature_file=file_name(one.scenario.feature)
     )
+
+
+def scenario_story(reviewed: Reviewed, *, by: str) -> str:
+    """The story of REVIEWED as Markdown: what was generated, why, how it changed, what was said.
+
+    BY: who asked.
+    """
+    [made] = _augmentations([reviewed], {}, by=by)
+    delivered = reviewed.delivered.reason if reviewed.delivered is not None else ""
+    one = msgspec.structs.replace(made.added[0], delivered=delivered)
+    whole = msgspec.structs.replace(made, added=(one,))
+    return story(whole, one, gap=gap_of(reviewed.current.scenario))

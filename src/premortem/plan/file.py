@@ -60,6 +60,7 @@ SOURCES_COMMENT = """\
 How the generated part is made: weights, not percentages. sample: valid requests
 drawn like production's; schema: limits of the schema, and each constraint broken alone;
 mutate: recorded requests changed, in their values, structure, headers and order;
+security: forged tokens, others' things, denied roles, texts that are code, limits;
 llm: valid requests whose free values a language model makes up."""
 
 

@@ -101,7 +101,7 @@ class Sending:
 
     def _form(self, like: Case) -> Form | None:
         """What writes cases like this one, where nothing has to be put in or looked at."""
-        if like.role or self._restores:
+        if like.role or like.token is not None or self._restores:
             return None
         try:
             return self._sender.form(like.request)
@@ -243,7 +243,7 @@ class Sending:
             if case.role or course is not None:
                 visit = self._visit(flight)
                 # Others go on with the user's session while this one is ended.
-                apart = case.role and ends_session(request)
+                apart = case.token is not None or (case.role and ends_session(request))
                 held = None if apart else visit.held(case, request)
                 if held is None:
                     self._errands.whole(flight, visit)

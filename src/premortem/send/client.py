@@ -11,11 +11,13 @@ import msgspec
 from premortem.config import Config
 from premortem.domain.run import Case, Fault, Sent
 from premortem.domain.run import Sequence as Cases
+from premortem.domain.token_change import TokenChange
 from premortem.domain.tracing import traceparent
-from premortem.domain.traffic import Response
-from premortem.errors import TargetError
+from premortem.domain.traffic import Pairs, Request, Response
+from premortem.errors import ConfigError, TargetError
 from premortem.send.auth import Credentials, ends_session
 from premortem.send.bind import bind
+from premortem.send.forging import Forger
 from premortem.send.target import reset, wait_ready
 from premortem.send.token_change import altered
 from premortem.send.transport import Transport
@@ -37,6 +39,9 @@ class Client:
         self.sender = sender
         self.credentials = credentials
         self.users = Users(credentials, sender, per_role=users_per_role)
+        self._forger = Forger(
+            sender, environment=credentials.environment, directory=Path(config.directory)
+        )
 
     async def send_case(
         self,
@@ -70,7 +75,7 @@ class Client:
                 held = visit.held(case, request)
                 headers = await visit.headers(case, request) if held is None else held
             if case.token is not None:
-                headers = altered(headers, case.token, environment=self.credentials.environment)
+                headers = await self._changed(headers, case.token, request)
             sent = await self.sender.send(request, intended_at=intended_at, credentials=headers)
             refused = sent.response is not None and sent.response.status == 401
             if refused and role and case.recorded_status != 401 and case.token is None:
@@ -133,3 +138,15 @@ class Client:
 
     def _unsent(self, case: Case, fault: Fault, intended_at: float) -> Sent:
         return Sent(request=case.request, fault=fault, intended_at=intended_at or self.sender.now())
+
+    async def _changed(self, headers: Pairs, change: TokenChange, request: Request) -> Pairs:
+        """HEADERS, which hold a role's credentials, as CHANGE says. Raises TargetError."""
+        if not change.forgery:
+            return altered(headers, change, environment=self.credentials.environment)
+        other: Pairs = ()
+        if change.other:
+            try:
+                other = await self.credentials.headers(change.other, self.sender)
+            except ConfigError as error:
+                raise TargetError(f"the token of {change.other} is needed: {error}") from None
+        return await self._forger.forged(headers, change, other=other, request=request)

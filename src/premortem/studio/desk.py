@@ -18,13 +18,14 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from premortem import pipeline
 from premortem.config import Config
 from premortem.domain.proposal import Signal
 from premortem.domain.scenario import Scenario, ScenarioVerdict, Understanding
 from premortem.errors import InputError, PremortemError
-from premortem.pipeline.exploring import Considered
-from premortem.pipeline.reviewing import Reviewed
+from premortem.pipeline import asking, delivering, exploring
+from premortem.pipeline.asking import Judged, Proposed
+from premortem.pipeline.exploring import Considered, Explored
+from premortem.pipeline.reviewing import Reviewed, judge_again
 from premortem.store import Store
 
 WAITING_MAX = 20
@@ -126,7 +127,7 @@ class Desk:
 
     def see(self, delivered: Sequence[Reviewed]) -> None:
         """Ask the test runner about DELIVERED. Raises InputError when too many things wait."""
-        self._put(lambda store: pipeline.see(delivered, config=self._config, store=store))
+        self._put(lambda store: delivering.see(delivered, config=self._config, store=store))
 
     def running(self, scenario_id: str) -> str | None:
         """Empty: it waits or runs; a text: why it could not be run; None: neither."""
@@ -204,7 +205,7 @@ class Desk:
             self._note(number, state="failed", problem="Premortem has a bug; see its terminal")
 
     def _asked(self, number: int, signal: Signal, store: Store) -> None:
-        for event in pipeline.ask(
+        for event in asking.ask(
             signal.text,
             config=self._config,
             store=store,
@@ -217,14 +218,14 @@ class Desk:
                 return
 
     def _explored(self, number: int, operation: str, store: Store) -> None:
-        for event in pipeline.explore(
+        for event in exploring.explore(
             operation, config=self._config, store=store, clock=self._clock
         ):
-            if isinstance(event, pipeline.Explored):
+            if isinstance(event, Explored):
                 self._note(number, state="done", considered=event.considered)
 
     def _happened(self, number: int, event: object) -> None:
-        if isinstance(event, pipeline.Proposed):
+        if isinstance(event, Proposed):
             self._note(
                 number,
                 state="running",
@@ -232,7 +233,7 @@ class Desk:
                 scenarios=event.scenarios,
                 notes=event.notes,
             )
-        elif isinstance(event, pipeline.Judged):
+        elif isinstance(event, Judged):
             with self._lock:
                 known = self._askings.get(number)
             verdicts = dict(known.verdicts) if known is not None else {}
@@ -243,7 +244,7 @@ class Desk:
     def _ran(self, scenario: Scenario, store: Store) -> None:
         problem: str | None = None
         try:
-            pipeline.judge_again(scenario, config=self._config, store=store, clock=self._clock)
+            judge_again(scenario, config=self._config, store=store, clock=self._clock)
         except PremortemError as error:
             problem = str(error)
         except Exception:
@@ -260,9 +261,9 @@ class Desk:
 
     def _note(self, number: int, **changes: object) -> None:
         with self._lock:
-            asking = self._askings.get(number)
-            if asking is not None:
-                self._askings[number] = replace(asking, **changes)
+            known = self._askings.get(number)
+            if known is not None:
+                self._askings[number] = replace(known, **changes)
         self.tell()
 
 

@@ -14,11 +14,22 @@ from litestar.params import Body, FromPath, FromQuery, SkipValidation
 from litestar.response import Redirect, ServerSentEvent, ServerSentEventMessage
 from msgspec import Struct
 
-from premortem import pipeline
 from premortem.agent.understanding.prompt_input import PromptInput, read_context, signal_of
 from premortem.domain.proposal import Signal
 from premortem.errors import InputError
-from premortem.pipeline.reviewing import Reviewed, Rooms, question_again
+from premortem.pipeline import reviewing
+from premortem.pipeline.delivering import Delivered, deliver, deliver_patch
+from premortem.pipeline.origins import origins
+from premortem.pipeline.reviewing import (
+    Reviewed,
+    Rooms,
+    check_edit,
+    edit_text,
+    question_again,
+    refuse,
+    save_edit,
+    take_back,
+)
 from premortem.pipeline.stepping import known_steps
 from premortem.pipeline.telling import ORIGIN
 from premortem.studio.desk import END
@@ -90,9 +101,17 @@ def entrance(studio: InStudio) -> Redirect:
 
 
 @get("/console", sync_to_thread=True)
-def console(studio: InStudio, question: FromQuery[str] = "") -> Response[str]:
-    """The Prompt Console."""
-    return _console_page(studio, Question(question=question))
+def console(
+    studio: InStudio,
+    question: FromQuery[str] = "",
+    role: FromQuery[str] = "",
+    edition: FromQuery[str] = "",
+    context: FromQuery[str] = "",
+) -> Response[str]:
+    """The Prompt Console, with what somebody is to ask filled in."""
+    return _console_page(
+        studio, Question(question=question, role=role, edition=edition, context=context)
+    )
 
 
 @get("/console/asked", sync_to_thread=True)
@@ -151,7 +170,7 @@ def trace(studio: InStudio, scenario_id: FromPath[str]) -> Response[str]:
     rooms = studio.rooms()
     reviewed = rooms.find(scenario_id)
     with studio.lock:
-        rows = pipeline.origins(reviewed.current.scenario, store=studio.store)
+        rows = origins(reviewed.current.scenario, store=studio.store)
     return studio.page("trace.html", at="review", rooms=rooms, reviewed=reviewed, rows=rows)
 
 
@@ -160,7 +179,7 @@ def accept(studio: InStudio, scenario_id: FromPath[str]) -> Redirect:
     """Accept it as it stands."""
     with studio.lock:
         reviewed = _undecided(studio, scenario_id)
-        pipeline.accept(
+        reviewing.accept(
             reviewed,
             config=studio.config,
             store=studio.store,
@@ -199,7 +218,7 @@ def reject(studio: InStudio, scenario_id: FromPath[str], data: Annotated[Reason,
 def undo(studio: InStudio) -> Redirect:
     """Take the latest judgement back."""
     with studio.lock:
-        taken = pipeline.take_back(store=studio.store, by=studio.by, at=studio.clock())
+        taken = take_back(store=studio.store, by=studio.by, at=studio.clock())
     studio.say(f"Undone: {taken.decision.replace('_', ' ')}.")
     studio.desk.tell()
     return _go(f"/review?card={taken.scenario_id}")
@@ -210,7 +229,7 @@ def edit(studio: InStudio, scenario_id: FromPath[str]) -> Response[str]:
     """Scenario Details: its text, and whether that binds."""
     with studio.lock:
         reviewed = _undecided(studio, scenario_id)
-    text = pipeline.edit_text(reviewed.current.scenario)
+    text = edit_text(reviewed.current.scenario)
     return _edit_page(studio, reviewed, text)
 
 
@@ -220,7 +239,7 @@ def check(
 ) -> Response[str]:
     """Whether a text binds, while it is written."""
     original = studio.rooms().find(scenario_id).proposed.scenario
-    checked = pipeline.check_edit(data.text, original=original, config=studio.config)
+    checked = check_edit(data.text, original=original, config=studio.config)
     return studio.part("binding.html", checked=checked)
 
 
@@ -232,7 +251,7 @@ def save(
     with studio.lock:
         reviewed = _undecided(studio, scenario_id)
         try:
-            scenario = pipeline.save_edit(
+            scenario = save_edit(
                 reviewed,
                 data.text,
                 config=studio.config,
@@ -267,8 +286,8 @@ def approved(studio: InStudio) -> Response[str]:
 def commit(studio: InStudio) -> Redirect:
     """All that wait, as one commit."""
     with studio.lock:
-        waiting = pipeline.rooms(studio.store).approved
-        delivered = pipeline.deliver(
+        waiting = reviewing.rooms(studio.store).approved
+        delivered = deliver(
             waiting,
             config=studio.config,
             store=studio.store,
@@ -284,8 +303,8 @@ def commit(studio: InStudio) -> Redirect:
 def patch(studio: InStudio) -> Redirect:
     """All that wait, as one patch."""
     with studio.lock:
-        delivered = pipeline.deliver_patch(
-            pipeline.rooms(studio.store).approved,
+        delivered = deliver_patch(
+            reviewing.rooms(studio.store).approved,
             config=studio.config,
             store=studio.store,
             by=studio.by,
@@ -369,7 +388,7 @@ def _next(studio: Studio, said: str) -> Redirect:
     return _go("/review")
 
 
-def _written(studio: Studio, where: str, delivered: pipeline.Delivered) -> Redirect:
+def _written(studio: Studio, where: str, delivered: Delivered) -> Redirect:
     count = len(delivered.titles)
     studio.say(f"{where} {'1 scenario' if count == 1 else f'{count} scenarios'}.")
     studio.desk.tell()
@@ -377,7 +396,7 @@ def _written(studio: Studio, where: str, delivered: pipeline.Delivered) -> Redir
 
 
 def _undecided(studio: Studio, scenario_id: str) -> Reviewed:
-    rooms = pipeline.rooms(studio.store)
+    rooms = reviewing.rooms(studio.store)
     reviewed = rooms.find(scenario_id)
     if reviewed not in (*rooms.suggested, *rooms.kept_out):
         raise InputError(
@@ -394,7 +413,7 @@ def _refuse(
 ) -> Reviewed:
     with studio.lock:
         reviewed = _undecided(studio, scenario_id)
-        pipeline.refuse(
+        refuse(
             reviewed,
             decision,
             reason=reason,
@@ -442,6 +461,6 @@ def _edit_page(
         title=reviewed.current.scenario.title,
         text=text,
         problem=problem,
-        checked=pipeline.check_edit(text, original=original, config=studio.config),
+        checked=check_edit(text, original=original, config=studio.config),
         catalogue=known_steps(studio.config),
     )

@@ -11,10 +11,14 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar import MediaType, Response
 
-from premortem import pipeline
+from premortem.agent.steps.bindings import load_bindings
 from premortem.config import Config
+from premortem.domain.access_matrix import AccessMatrix
 from premortem.domain.proposal import Judgement
-from premortem.pipeline.reviewing import Card, Reviewed, Rooms
+from premortem.domain.traffic import Profile
+from premortem.pipeline import reviewing
+from premortem.pipeline.reviewing import Card, Reviewed, Rooms, show_card
+from premortem.pipeline.surveying import Way, access_matrix, ways_of
 from premortem.store import Store
 from premortem.studio.desk import Desk
 from premortem.studio.door import Keys
@@ -46,6 +50,9 @@ class Studio:
         self.store = store
         self._said = ""
         self._operations: tuple[str, tuple[str, ...]] = ("", ())
+        self._profile: Profile | None = None
+        self._ways: tuple[str, tuple[Way, ...]] = ("", ())
+        self._access: tuple[tuple[str, ...], AccessMatrix] | None = None
         self._templates = Environment(
             loader=FileSystemLoader(HERE / "templates"),
             autoescape=True,
@@ -63,11 +70,11 @@ class Studio:
     def rooms(self) -> Rooms:
         """What became of every proposal."""
         with self.lock:
-            return pipeline.rooms(self.store)
+            return reviewing.rooms(self.store)
 
     def card(self, reviewed: Reviewed) -> Card:
         """All that a person needs to rule on it."""
-        return pipeline.show_card(reviewed, config=self.config)
+        return show_card(reviewed, config=self.config)
 
     def operations(self) -> tuple[str, ...]:
         """Ids of those that were learned; empty: nothing was."""
@@ -78,6 +85,32 @@ class Studio:
                 learned = self.store.profile(latest)
                 self._operations = (latest, tuple(o.id for o in learned.operations))
             return self._operations[1]
+
+    def profile(self) -> Profile:
+        """The latest, read once a version. Raises NothingLearned."""
+        with self.lock:
+            latest = next((version for version, _, _ in self.store.profiles()), "")
+            if self._profile is None or self._profile.version != latest:
+                self._profile = self.store.profile()
+            return self._profile
+
+    def ways(self) -> tuple[Way, ...]:
+        """What could go wrong with its operations, found once a version."""
+        with self.lock:
+            profile = self.profile()
+            if profile.version != self._ways[0]:
+                bindings = load_bindings(self.config)
+                roles, services = tuple(self.config.roles), tuple(bindings.services)
+                self._ways = profile.version, ways_of(profile, roles=roles, services=services)
+            return self._ways[1]
+
+    def access(self) -> AccessMatrix:
+        """Who may do what and who was tried, read anew after a run."""
+        with self.lock:
+            state = (self.profile().version, *self.store.coverage.runs())
+            if self._access is None or self._access[0] != state:
+                self._access = state, access_matrix(self.config, self.store)
+            return self._access[1]
 
     def log(self) -> list[Judgement]:
         """The latest judgements, newest first."""
@@ -90,7 +123,7 @@ class Studio:
         """A whole page of the room AT."""
         with self.lock:
             said, self._said = self._said, ""
-            rooms = context.pop("rooms", None) or pipeline.rooms(self.store)
+            rooms = context.pop("rooms", None) or reviewing.rooms(self.store)
         return self.part(
             template, status=status, at=at, said=said, rooms=rooms, csrf=self.keys.csrf, **context
         )

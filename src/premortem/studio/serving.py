@@ -21,11 +21,13 @@ from msgspec import Struct
 from premortem.config import Config
 from premortem.errors import ConfigError, PremortemError
 from premortem.store import Store
+from premortem.studio.boards import BOARDS
 from premortem.studio.desk import Desk
 from premortem.studio.door import ENTRANCE, Door
 from premortem.studio.handlers import HANDLERS
 from premortem.studio.pages import FRONT_END, HERE, Studio
 
+STATIC = HERE / "static"
 HOST = "127.0.0.1"
 """Loopback, and nothing else: the Studio shows what production sent."""
 BODY_BYTES_MAX = 256 * 1024
@@ -91,7 +93,7 @@ class _Server(uvicorn.Server):
 def application(studio: Studio, *, port: int) -> ASGIApp:
     """STUDIO as an ASGI application that believes to listen on PORT."""
     app = Litestar(
-        route_handlers=[*HANDLERS, create_static_files_router("/static", [HERE / "static"])],
+        route_handlers=[*HANDLERS, *BOARDS, create_static_files_router("/static", [STATIC])],
         dependencies={"studio": Provide(lambda: studio, sync_to_thread=False)},
         exception_handlers={PremortemError: _refused, HTTPException: _failed},
         request_max_body_size=BODY_BYTES_MAX,

@@ -6,12 +6,12 @@ import subprocess
 import pytest
 
 from premortem.agent.code.append import append_test_method
-from premortem.agent.code.validator_methods import propose_validator_rule
 from premortem.agent.code.code_tests import (
     append_suggested,
     generate_validator_test,
     suggest_test_method,
 )
+from premortem.agent.code.validator_methods import propose_validator_rule
 from premortem.agent.emit.files import write
 from premortem.agent.emit.git_patch import check_patch, git_patch
 from premortem.agent.knowledge.csharp import read_csharp

@@ -2,9 +2,9 @@
 
 import pytest
 
+from premortem.agent.code.code_tests import names_from_assertions, suggest_test_method
 from premortem.agent.code.names import access_name, unit_name
 from premortem.agent.code.question import read_code_question
-from premortem.agent.code.code_tests import names_from_assertions, suggest_test_method
 from premortem.agent.knowledge.csharp import dtos_in_csharp, read_csharp
 from premortem.agent.knowledge.rules import (
     infer_assertions_from_dto,

@@ -15,11 +15,6 @@ from premortem.agent.emit.artifacts import (
     write_artifacts,
 )
 from premortem.agent.emit.augmentation import Attempt, Augmentation
-from premortem.agent.emit.feature_text import parse_feature
-from premortem.agent.emit.files import write
-from premortem.agent.emit.output_tree import OutputTree
-from premortem.agent.emit.test_metadata_yaml import tests_by_handler as by_handler
-from premortem.agent.emit.why import COST, explain_why_scenario_matters
 from premortem.agent.emit.enrich import (
     apply_role_matrix_to_feature,
     detect_enrichable_feature,
@@ -27,6 +22,11 @@ from premortem.agent.emit.enrich import (
     propose_new_scenarios,
     write_feature_patch,
 )
+from premortem.agent.emit.feature_text import parse_feature
+from premortem.agent.emit.files import write
+from premortem.agent.emit.output_tree import OutputTree
+from premortem.agent.emit.test_metadata_yaml import tests_by_handler as by_handler
+from premortem.agent.emit.why import COST, explain_why_scenario_matters
 from premortem.domain.proposal import FailureModeName, Gap, Judgement, Signal
 from premortem.errors import InputError
 from tests.agent.emit.samples import CODE, RED, added, refund, scenario

@@ -8,6 +8,12 @@ import yaml
 
 from premortem.agent.emit.artifacts import emit_test_artifacts, validated, write_artifacts
 from premortem.agent.emit.augmentation import Attempt, Augmentation, CoverageState
+from premortem.agent.emit.enrich import (
+    apply_role_matrix_to_feature,
+    detect_enrichable_feature,
+    propose_new_scenarios,
+    write_feature_patch,
+)
 from premortem.agent.emit.event_logs import SkillSpan
 from premortem.agent.emit.feature_text import parse_feature
 from premortem.agent.emit.git_patch import patch_name
@@ -20,12 +26,6 @@ from premortem.agent.emit.summary_markdown import (
     studio_summary_markdown,
 )
 from premortem.agent.emit.validation_report import report_change, validate_generated_tests
-from premortem.agent.emit.enrich import (
-    apply_role_matrix_to_feature,
-    detect_enrichable_feature,
-    propose_new_scenarios,
-    write_feature_patch,
-)
 from premortem.domain.proposal import Artifact, Gap, Judgement, Signal
 from tests.agent.emit.samples import CODE, DENIED, GREEN, added, refund, scenario
 from tests.shared import ROOT

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
 
@@ -100,9 +99,27 @@ def test_an_ignored_file_is_not_left_behind(repository):
     assert not (repository / "new.feature").exists()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_read_only_repository_is_said(repository):
-    repository.chmod(0o555)
-    with pytest.raises(InputError, match="read-only"):
-        commit_changes(repository, [change("new.feature", "n\n")], message="m")
-    repository.chmod(0o755)
+@pytest.mark.parametrize("folder", [".", ".git"])
+def test_a_read_only_repository_is_said_to_root_too(repository, folder):
+    place = repository / folder
+    mode = place.stat().st_mode
+    place.chmod(0o555)
+    try:
+        with pytest.raises(InputError, match=r"read-only.*patch"):
+            commit_changes(repository, [change("new.feature", "n\n")], message="m")
+    finally:
+        place.chmod(mode)
+    assert git(repository, "status", "--porcelain") == ""
+    assert not (repository / "new.feature").exists()
+
+
+def test_a_repository_that_another_git_holds_stays_as_it_was(repository):
+    lock = repository / ".git" / "index.lock"
+    lock.write_bytes(b"")
+    changes = [change("new.feature", "n\n"), change("there.feature", "new\n", "old\n")]
+    with pytest.raises(InputError, match=r"`git add` refused: .*index\.lock"):
+        commit_changes(repository, changes, message="m")
+    lock.unlink()
+    assert git(repository, "status", "--porcelain") == ""
+    assert (repository / "there.feature").read_text() == "old\n"
+    assert not (repository / "new.feature").exists()

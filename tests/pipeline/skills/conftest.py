@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from premortem import config as configuration
-from premortem.pipeline.learn import learn
+from premortem.pipeline.learning import learn
 from premortem.pipeline.skills import open_room, skill_named
 from premortem.pipeline.skills.skill import Performed, Room, perform
 from premortem.store import open_store

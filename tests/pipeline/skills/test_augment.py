@@ -205,3 +205,36 @@ def test_a_read_only_folder_gets_a_patch_and_no_files(room):
 def test_what_leads_to_nothing_is_said(room):
     with pytest.raises(InputError, match="nothing to test"):
         end(room, Signal(kind="prompt", text="Is the weather fine?"))
+
+
+def test_the_coverage_delta_is_what_the_tests_gained(room):
+    made = end(room, asked(TWICE), write=True)
+    before, after = made.augmentation.before, made.augmentation.after
+    assert (before.unit_tests, after.unit_tests) == (before.unit_tests, before.unit_tests + 1)
+    assert after.feature_scenarios == before.feature_scenarios + 1
+    assert before.roles_tested == ("SupportAgent",)
+    assert made.coverage_delta == round(after.coverage - before.coverage, 1) > 0
+    rows = {(row.by, row.name): row for row in made.augmentation.coverage_rows}
+    trace = rows["trace", "refund-2025-0182"]
+    assert (trace.before, trace.after) == (0, 2)
+    edition = rows["edition", "lite"]
+    assert (edition.before, edition.after) == (0, 2)
+    handler = rows["handler", "IssueRefundHandler"]
+    assert handler.after == handler.before + 2
+    again = end(room, asked(TWICE), write=True)
+    assert again.coverage_delta == made.coverage_delta
+
+
+def test_an_unknown_handler_is_said_with_near_ones(room):
+    signal = Signal(kind="prompt", text="What if refund is issued twice?", handler="RefundHandler")
+    with pytest.raises(InputError, match=r"no handler 'RefundHandler' .*IssueRefundHandler"):
+        end(room, signal)
+
+
+def test_without_anything_learned_test_methods_are_made_and_it_says_how_to_get_scenarios(bare):
+    made = end(bare, asked(TWICE))
+    assert made.generated.proposals == ()
+    assert [m.name for m in made.generated.methods] == ["Handle_ShouldThrow_WhenRefundIsDuplicate"]
+    [why] = made.generated.left_out
+    assert why.startswith("scenarios: there is no traffic in the store yet; run `premortem capture")
+    assert "name an OpenAPI document as `spec` under [target]" in why

@@ -15,7 +15,14 @@ from typing import Any
 from behave import given, then, use_step_matcher, when
 from behave.cucumber_expression import use_step_matcher_for_cucumber_expressions
 
-from premortem.agent.adapters.session import Session, configured, is_ours, known_bindings, step_of
+from premortem.agent.adapters.session import (
+    Session,
+    configured,
+    elsewhere,
+    is_ours,
+    known_bindings,
+    step_of,
+)
 from premortem.agent.steps.catalogue import CATALOGUE, text_of
 
 __all__ = ["before_scenario"]
@@ -24,7 +31,12 @@ _SESSION = "_premortem"
 
 
 def before_scenario(context: Any, scenario: Any) -> None:
-    """behave's hook: a fresh state before SCENARIO, where it has steps of ours."""
+    """behave's hook: a fresh state before SCENARIO, where it has steps of ours; one that is for
+    another edition is skipped."""
+    reason = elsewhere(scenario.effective_tags)
+    if reason:
+        scenario.skip(reason)
+        return
     bindings = known_bindings()
     if any(is_ours(step.name, bindings) for step in scenario.all_steps):
         _session(context, scenario)

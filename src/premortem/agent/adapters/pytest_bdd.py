@@ -23,7 +23,14 @@ import pytest
 from pytest_bdd import given, then, when
 from pytest_bdd.parsers import StepParser
 
-from premortem.agent.adapters.session import Session, configured, is_ours, known_bindings, step_of
+from premortem.agent.adapters.session import (
+    Session,
+    configured,
+    elsewhere,
+    is_ours,
+    known_bindings,
+    step_of,
+)
 from premortem.agent.steps.bindings import Bindings
 
 _SCENARIO = pytest.StashKey[Any]()
@@ -61,7 +68,11 @@ def premortem_session(request: pytest.FixtureRequest) -> Iterator[Session]:
 
 
 def pytest_bdd_before_scenario(request: pytest.FixtureRequest, scenario: Any) -> None:
-    """Keep which SCENARIO it is: its steps decide what is watched while it runs."""
+    """Keep which SCENARIO it is: its steps decide what is watched while it runs. One that is for
+    another edition is skipped."""
+    reason = elsewhere((*scenario.tags, *scenario.feature.tags))
+    if reason:
+        pytest.skip(reason)
     request.node.stash[_SCENARIO] = scenario
 
 

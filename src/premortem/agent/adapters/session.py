@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -180,3 +180,18 @@ def known_bindings() -> Bindings:
 def _config_path() -> Path | None:
     named = os.environ.get("PREMORTEM_CONFIG")
     return Path(named) if named else configuration.find(Path.cwd())
+
+
+def elsewhere(tags: Iterable[str], environment: Mapping[str, str] = os.environ) -> str:
+    """Why a scenario with TAGS is none for here; empty: it is one.
+
+    PREMORTEM_EDITION names the edition that the target runs in, where it is one for good. A
+    scenario of another is then left out, unless the binding file can switch to it.
+    """
+    here = environment.get("PREMORTEM_EDITION", "")
+    wanted = [tag.partition(":")[2] for tag in tags if tag.startswith("edition:")]
+    if not here or not wanted or here in wanted:
+        return ""
+    if any(known_bindings().edition(name) is not None for name in wanted):
+        return ""
+    return f"it is for the edition {', '.join(wanted)}, and this is {here}"

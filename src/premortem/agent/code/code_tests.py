@@ -38,12 +38,12 @@ from premortem.agent.code.validator_methods import (
     validator_usings,
 )
 from premortem.agent.emit.files import Change
-from premortem.agent.understanding.failure_modes import ANONYMOUS
 from premortem.agent.knowledge.csharp import CsClass, CsCode, CsMethod, CsParameter, bare_type
 from premortem.agent.knowledge.fluent_validation import Validator
 from premortem.agent.knowledge.openapi_dto import ListedOperation
 from premortem.agent.knowledge.rules import Assertion
 from premortem.agent.knowledge.values import Condition, mode_of_condition
+from premortem.agent.understanding.failure_modes import ANONYMOUS
 from premortem.agent.understanding.words import stem, tokens
 from premortem.domain.proposal import Dto, TestKind
 from premortem.domain.scenario import Understanding
@@ -438,19 +438,27 @@ def suggest_python_test(
     handler: str = "",
     *,
     understood: Understanding | None = None,
+    trace_id: str = "",
+    edition: str = "",
 ) -> SuggestedFunction:
     """The pytest function that answers PROMPT for HANDLER, wherever in SOURCES it is.
 
-    SOURCES: Python by file name, relative to where imports start: `shop/refunds.py`. Raises
-    InputError: no handler there takes an object of its module, or the question shows in no one
-    function.
+    SOURCES: Python by file name, relative to where imports start: `shop/refunds.py`. TRACE_ID and
+    EDITION are told in it. Raises InputError: no handler there takes an object of its module, or
+    the question shows in no one function.
     """
     last: InputError | None = None
     for name, source in sources.items():
         module = name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
         try:
             return suggest_pytest_function(
-                prompt, source, module=module, handler=handler, understood=understood
+                prompt,
+                source,
+                module=module,
+                handler=handler,
+                understood=understood,
+                trace_id=trace_id,
+                edition=edition,
             )
         except NoHandler as error:
             last = error

@@ -10,10 +10,10 @@ from msgspec import Struct
 from premortem.agent.code.arrangement import initialised
 from premortem.agent.code.literals import csharp_literal
 from premortem.agent.code.question import CodeQuestion
-from premortem.agent.understanding.failure_modes import ANONYMOUS
 from premortem.agent.knowledge.csharp import CsClass, CsCode, CsMethod
 from premortem.agent.knowledge.openapi_dto import ListedOperation
 from premortem.agent.knowledge.values import valid_value
+from premortem.agent.understanding.failure_modes import ANONYMOUS
 from premortem.agent.understanding.words import stem, tokens
 from premortem.domain.proposal import Dto
 from premortem.errors import InputError

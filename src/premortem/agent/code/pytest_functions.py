@@ -9,11 +9,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from premortem.agent.code.literals import python_literal
 from premortem.agent.code.names import condition_name, pascal
 from premortem.agent.code.question import CodeQuestion, read_code_question
 from premortem.agent.emit.files import Change, newline_of, text_of
+from premortem.agent.emit.sections import cut
+from premortem.agent.emit.tags import AGENT, shown
 from premortem.agent.knowledge.python_source import Kind, PyClass, classes_in_python, parsed_python
 from premortem.agent.knowledge.values import Condition, breaking, refused_by, valid_value
 from premortem.agent.understanding.words import tokens
@@ -21,6 +24,7 @@ from premortem.domain.proposal import DtoField
 from premortem.domain.scenario import Understanding
 from premortem.errors import InputError
 
+Function = ast.FunctionDef | ast.AsyncFunctionDef
 _RAISES: dict[Kind, tuple[str, str]] = {
     "pydantic": ("ValidationError", "pydantic"),
     "attrs": ("ValueError", ""),
@@ -61,7 +65,10 @@ class PyHandler(Struct, frozen=True, kw_only=True):
     """How a `handler` is made; empty: it is a function, or needs what is not known."""
     raises: tuple[str, ...] = ()
     """The exceptions that its source raises, of this module."""
+    awaited: bool = False
+    """It is a coroutine."""
     open_point: str = ""
+    """Why it cannot be called with a request alone; empty: it can."""
 
 
 class SuggestedFunction(Struct, frozen=True, kw_only=True):
@@ -72,8 +79,20 @@ class SuggestedFunction(Struct, frozen=True, kw_only=True):
     imports: tuple[str, ...]
     """Whole import statements that it needs."""
     question: CodeQuestion
+    handler: str
+    module: str
+    """Where the handler is imported from: `shop.refunds`."""
     stated: str = ""
     """Where the code says that it is refused; empty: it does not."""
+
+
+def handlers_in_python(source: bytes, *, origin: str) -> tuple[PyHandler, ...]:
+    """The functions and classes of SOURCE that take one of its objects.
+
+    Raises InputError when it is no Python.
+    """
+    classes = {c.dto.name: c for c in classes_in_python(source, origin=origin)}
+    return tuple(_handlers(parsed_python(source, origin=origin), classes))
 
 
 def suggest_pytest_function(
@@ -83,8 +102,12 @@ def suggest_pytest_function(
     module: str,
     handler: str = "",
     understood: Understanding | None = None,
+    trace_id: str = "",
+    edition: str = "",
 ) -> SuggestedFunction:
     """The pytest function that answers PROMPT for HANDLER in SOURCE, the module MODULE.
+
+    TRACE_ID and EDITION are told in it.
 
     Raises InputError: the source or the question cannot be read, no handler takes an object of
     the module, or the failure mode does not show in one function.
@@ -102,12 +125,26 @@ def suggest_pytest_function(
         prompt, handler=pascal(chosen.name), dto=request.dto, understood=understood
     )
     if question.condition is not None:
-        return _refusing_value(question, chosen, request, module)
-    if question.failure_mode == "duplicate":
-        return _refusing_second(question, chosen, request, module)
-    raise InputError(
-        f"{question.failure_mode} does not show in one pytest function; ask for a scenario"
-    )
+        made = _refusing_value(question, chosen, request, module)
+    elif question.failure_mode == "duplicate":
+        made = _refusing_second(question, chosen, request, module)
+    else:
+        raise InputError(
+            f"{question.failure_mode} does not show in one pytest function; ask for a scenario"
+        )
+    return _told(made, prompt, trace_id=trace_id, edition=edition)
+
+
+def _told(
+    made: SuggestedFunction, prompt: str, *, trace_id: str, edition: str
+) -> SuggestedFunction:
+    """MADE with a docstring that says who asked for it, and for which trace."""
+    head, _, body = made.source.partition("\n")
+    asked = cut(prompt).replace("\\", "/").replace('"', "'")
+    tags = [f"trace_id:{trace_id}"] if trace_id else []
+    tags += [f"edition:{edition}"] if edition else []
+    lines = [f'    """{asked}', "", f"    {shown([*tags, f'augmented_by:{AGENT}'])}", '    """']
+    return replace(made, source="\n".join([head, *lines, body]))
 
 
 def append_pytest_function(
@@ -122,7 +159,9 @@ def append_pytest_function(
     tree = parsed_python(text.encode(), origin=path)
     there = {n.name for n in tree.body if isinstance(n, ast.FunctionDef)}
     if function.name in there:
-        return Change(path=path, before=source, after=source or b"", kind="pytest")
+        return Change(
+            path=path, before=source, after=source or b"", kind="pytest", test_kind="unit"
+        )
     missing = [line for line in function.imports if not _imported(line, tree)]
     block = newline.join(function.source.split("\n")) + newline
     imports = [n for n in tree.body if isinstance(n, ast.Import | ast.ImportFrom)]
@@ -174,11 +213,16 @@ def _imported(line: str, tree: ast.Module) -> bool:
 def _handlers(tree: ast.Module, classes: dict[str, PyClass]) -> Iterator[PyHandler]:
     own = {n.name for n in tree.body if isinstance(n, ast.ClassDef)}
     for node in tree.body:
-        if isinstance(node, ast.FunctionDef):
-            request = _request(node, classes, skip=0)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            request = "" if node.name.startswith("_") else _request(node, classes, skip=0)
             if request:
                 yield PyHandler(
-                    name=node.name, call=node.name, request=request, raises=_raised(node, own)
+                    name=node.name,
+                    call=node.name,
+                    request=request,
+                    raises=_raised(node, own),
+                    awaited=isinstance(node, ast.AsyncFunctionDef),
+                    open_point=_more_needed(node, node.name, skip=1),
                 )
         elif isinstance(node, ast.ClassDef) and node.name not in classes:
             yield from _handler_class(node, classes, own)
@@ -187,26 +231,37 @@ def _handlers(tree: ast.Module, classes: dict[str, PyClass]) -> Iterator[PyHandl
 def _handler_class(
     node: ast.ClassDef, classes: dict[str, PyClass], own: set[str]
 ) -> Iterator[PyHandler]:
-    methods = {m.name: m for m in node.body if isinstance(m, ast.FunctionDef)}
+    functions = (m for m in node.body if isinstance(m, ast.FunctionDef | ast.AsyncFunctionDef))
+    methods = {m.name: m for m in functions}
     taken = [n for n in (*_METHODS, *methods) if n in methods and not n.startswith("__init")]
     for name in taken:
         request = _request(methods[name], classes, skip=1)
         if not request:
             continue
         maker = methods.get("__init__")
-        needed = len(maker.args.args) - 1 - len(maker.args.defaults) if maker else 0
+        unmade = _more_needed(maker, f"{node.name}'s __init__", skip=1) if maker else ""
         yield PyHandler(
             name=node.name,
             call="handler" if name == "__call__" else f"handler.{name}",
             request=request,
-            made=f"{node.name}()" if needed == 0 else "",
+            made="" if unmade else f"{node.name}()",
             raises=_raised(methods[name], own),
-            open_point="" if needed == 0 else f"{node.name} is made with {needed} arguments",
+            awaited=isinstance(methods[name], ast.AsyncFunctionDef),
+            open_point=unmade or _more_needed(methods[name], f"{node.name}.{name}", skip=2),
         )
         return
 
 
-def _request(node: ast.FunctionDef, classes: dict[str, PyClass], *, skip: int) -> str:
+def _more_needed(node: Function, name: str, *, skip: int) -> str:
+    """What NODE must be given besides its first SKIP arguments, in words; empty: nothing."""
+    said = node.args
+    placed = [a.arg for a in (*said.posonlyargs, *said.args)]
+    needed = placed[skip : len(placed) - len(said.defaults)]
+    needed += [a.arg for a, d in zip(said.kwonlyargs, said.kw_defaults, strict=True) if d is None]
+    return f"{name} needs {', '.join(needed)} besides" if needed else ""
+
+
+def _request(node: Function, classes: dict[str, PyClass], *, skip: int) -> str:
     """The object that the first parameter of NODE is annotated with; empty: none of CLASSES."""
     taken = node.args.args[skip:]
     if not taken or taken[0].annotation is None:
@@ -242,15 +297,16 @@ def _refusing_value(
     expected, origin = _RAISES[request.kind]
     made = _construction(request, given)
     early = request.kind in _CHECKED_WHEN_MADE and rule is not None
-    inner = made if early else f"{handler.call}({made})"
+    inner = made if early else _called(handler, made)
     lines = [*_making(handler)] if not early else []
     lines += [f"with pytest.raises({expected}):", f"    {inner}"]
-    imports = ["import pytest"]
+    imports = ["import pytest"] if early else _imports(handler)
     if origin:
         imports.append(f"from {origin} import {expected}")
     names = sorted({request.dto.name, *([] if early else [_imported_name(handler)])})
     imports.append(f"from {module} import {', '.join(names)}")
-    return _function(question, handler, lines, imports, stated=rule.source if rule else "")
+    stated = rule.source if rule else ""
+    return _function(question, handler, lines, imports, module=module, stated=stated)
 
 
 def _refusing_second(
@@ -258,12 +314,21 @@ def _refusing_second(
 ) -> SuggestedFunction:
     given = {f.name: valid_value(f) for f in request.dto.fields if _required(f)}
     own = next((r for r in handler.raises if _DUPLICATE.search(r)), "")
+    call = _called(handler, "request")
     lines = [*_making(handler), f"request = {_construction(request, given)}"]
-    lines += [f"{handler.call}(request)", "", f"with pytest.raises({own or 'Exception'}):"]
-    lines.append(f"    {handler.call}(request)")
+    lines += [call, "", f"with pytest.raises({own or 'Exception'}):", f"    {call}"]
     names = sorted({request.dto.name, _imported_name(handler), *([own] if own else [])})
-    imports = ["import pytest", f"from {module} import {', '.join(names)}"]
-    return _function(question, handler, lines, imports, stated=own)
+    imports = [*_imports(handler), f"from {module} import {', '.join(names)}"]
+    return _function(question, handler, lines, imports, module=module, stated=own)
+
+
+def _called(handler: PyHandler, request: str) -> str:
+    call = f"{handler.call}({request})"
+    return f"asyncio.run({call})" if handler.awaited else call
+
+
+def _imports(handler: PyHandler) -> list[str]:
+    return [*(["import asyncio"] if handler.awaited else []), "import pytest"]
 
 
 def _function(
@@ -272,6 +337,7 @@ def _function(
     lines: Sequence[str],
     imports: Sequence[str],
     *,
+    module: str,
     stated: str,
 ) -> SuggestedFunction:
     doing = "_".join(t for t in tokens(handler.name) if t != "handler")
@@ -282,6 +348,8 @@ def _function(
         source=f"def {name}() -> None:\n{body}",
         imports=tuple(imports),
         question=question,
+        handler=handler.name,
+        module=module,
         stated=stated,
     )
 

@@ -11,11 +11,11 @@ from collections.abc import Collection, Sequence
 
 from msgspec import Struct
 
+from premortem.agent.knowledge.values import Condition
+from premortem.agent.modes.mode import SAYS
 from premortem.agent.understanding.boundaries import asked as edges_asked
 from premortem.agent.understanding.boundaries import left_out
 from premortem.agent.understanding.failure_modes import ANONYMOUS, weights
-from premortem.agent.knowledge.values import Condition
-from premortem.agent.modes.mode import SAYS
 from premortem.agent.understanding.words import VERBS, participle, plain, singular, stem, tokens
 from premortem.domain.proposal import Dto, FailureModeName
 from premortem.domain.scenario import Understanding

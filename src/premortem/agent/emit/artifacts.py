@@ -15,8 +15,9 @@ from premortem.agent.emit.augmentation_yaml import FILE_NAME as AUGMENTATION_FIL
 from premortem.agent.emit.augmentation_yaml import augmentation_change
 from premortem.agent.emit.behave_glue import behave_changes
 from premortem.agent.emit.bundle import CONTEXT, bundle_change, prompt_context_change
+from premortem.agent.emit.enrich import detect_enrichable_feature, feature_for, holding
 from premortem.agent.emit.event_logs import SkillSpan, emit_observability
-from premortem.agent.emit.feature import feature_change, feature_head_tags
+from premortem.agent.emit.feature import feature_change, feature_head_tags, line_of
 from premortem.agent.emit.feature_text import parse_feature
 from premortem.agent.emit.files import Change, read, text_of, write_all
 from premortem.agent.emit.git_patch import patch_change, patch_name
@@ -43,7 +44,6 @@ from premortem.agent.emit.tags import AGENT, insert_scenario_tags
 from premortem.agent.emit.test_metadata_yaml import FILE_NAME as METADATA_FILE
 from premortem.agent.emit.test_metadata_yaml import metadata_change
 from premortem.agent.emit.validation_report import ValidationReport, validate_generated_tests
-from premortem.agent.emit.enrich import detect_enrichable_feature, feature_for, holding
 from premortem.agent.understanding.words import is_plural, singular, tokens
 from premortem.domain.proposal import Artifact, Gap, Judgement, Signal
 from premortem.domain.scenario import Scenario, ScenarioVerdict
@@ -315,7 +315,7 @@ def _tagged(one: Added, path: str, *, enriches: bool) -> Added:
 
 def _told(change: Change, members: Sequence[Added]) -> Artifact:
     """The file with all that it holds of the augmentation, whether it was there before or not."""
-    return _named(change, [one.scenario.title for one in members])
+    return _named(change, [line_of(one.scenario.title) for one in members])
 
 
 def _named(change: Change, names: Sequence[str]) -> Artifact:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Literal
 
 from msgspec import Struct
 
@@ -78,6 +79,15 @@ class CoverageState(Struct, frozen=True, kw_only=True):
         return 100 * sum(known) / len(known) if known else 0.0
 
 
+class CoverageRow(Struct, frozen=True, kw_only=True):
+    """How many tests there are of one thing."""
+
+    by: Literal["trace", "handler", "role", "edition"]
+    name: str
+    before: int
+    after: int
+
+
 class Augmentation(Struct, frozen=True, kw_only=True):
     """What one signal led to."""
 
@@ -93,7 +103,11 @@ class Augmentation(Struct, frozen=True, kw_only=True):
     """The scenarios went into feature files that people have."""
     last_modified_by: str = "test-generator-agent"
     before: CoverageState | None = None
+    """The tests there are without those that the agent made for this trace."""
     after: CoverageState | None = None
+    """The same with its own."""
+    coverage_rows: tuple[CoverageRow, ...] = ()
+    """The tests before and after by trace, handler, role and edition."""
 
     @property
     def scenarios(self) -> tuple[Scenario, ...]:

@@ -17,7 +17,8 @@ from premortem.errors import InputError
 
 FILE_BYTES_MAX = 4 * 1024 * 1024
 """Larger files are no tests that people read."""
-_WRITE_BITS = 0o222
+WRITE_BITS = 0o222
+"""Of a file's mode; where all are gone, nothing is to be written, not even by root."""
 
 
 class Change(Struct, frozen=True, kw_only=True):
@@ -150,7 +151,7 @@ def replace(path: Path, data: bytes) -> None:
         mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
         above = next(folder for folder in path.absolute().parents if folder.exists())
         # To replace a file asks no leave of it; whoever took its write bits away meant it.
-        if not mode & _WRITE_BITS or not above.stat().st_mode & _WRITE_BITS:
+        if not mode & WRITE_BITS or not above.stat().st_mode & WRITE_BITS:
             raise PermissionError(13, "it is read-only")
         path.parent.mkdir(parents=True, exist_ok=True)
         with NamedTemporaryFile(dir=path.parent, delete=False, suffix=".part") as file:

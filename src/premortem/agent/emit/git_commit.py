@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from premortem.agent.emit.files import Change, placed, replace, write_all
+from premortem.agent.emit.files import WRITE_BITS, Change, placed, replace, write_all
 from premortem.errors import InputError
 
 GIT_S_MAX = 60.0
@@ -78,6 +78,13 @@ def git(top: Path, *arguments: str, check: bool = True) -> str:
 
 
 def _refuse_unready(top: Path, paths: Sequence[str]) -> None:
+    own = Path(git(top, "rev-parse", "--absolute-git-dir").strip())
+    # Root may write anywhere; whoever took the write bits away meant it.
+    if not own.stat().st_mode & WRITE_BITS or not os.access(own, os.W_OK):
+        raise InputError(
+            f"{own} is read-only, so nothing can be committed; make it writable, "
+            f"or take the scenarios as a patch"
+        )
     for name in ("MERGE_HEAD", "rebase-merge", "rebase-apply", "CHERRY_PICK_HEAD"):
         if (top / git(top, "rev-parse", "--git-path", name).strip()).exists():
             raise InputError(f"{top} is in the middle of a merge or rebase; end that first")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from premortem.agent.emit.augmentation import Added, Augmentation, CoverageState
+from premortem.agent.emit.augmentation import Added, Augmentation, CoverageRow, CoverageState
 from premortem.agent.emit.files import Change
 from premortem.agent.emit.sections import code, plain, quoted, section_change
 from premortem.agent.emit.story_markdown import retry_notes, status
@@ -83,8 +84,15 @@ def qa_feedback_change(root: Path, path: str, augmentations: Sequence[Augmentati
     return section_change(root, path, sections, title="QA feedback")
 
 
-def coverage_delta(trace_id: str, before: CoverageState, after: CoverageState) -> str:
-    """What tests there were before and after, as YAML, with the difference."""
+def coverage_delta(
+    trace_id: str,
+    before: CoverageState,
+    after: CoverageState,
+    *,
+    rows: Sequence[CoverageRow] = (),
+) -> str:
+    """What tests there were before and after, as YAML, with the difference; ROWS: the same by
+    trace, handler, role and edition."""
     roles = len(set(after.roles_tested) - set(before.roles_tested))
     lines = [f"trace_id: {trace_id}"]
     for name, state in (("coverage_before", before), ("coverage_after", after)):
@@ -102,7 +110,29 @@ def coverage_delta(trace_id: str, before: CoverageState, after: CoverageState) -
     ]
     if before.coverage or after.coverage:
         lines.append(f"  coverage_percent: {after.coverage - before.coverage:+.1f}")
+    lines += ["tests:"] if rows else []
+    lines += [
+        f"  - {{{row.by}: {_yaml(row.name)}, before: {row.before}, after: {row.after}}}"
+        for row in rows
+    ]
     return "\n".join(lines) + "\n"
+
+
+def _yaml(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z][\w-]*", name) else json.dumps(name)
+
+
+def stated(refusal: str) -> str:
+    """A refusal's name, in words, as a statement: `invoice exists` -> `invoice already exists`."""
+    words = refusal.split() or ["nothing"]
+    *before, last = words
+    if words[0] == "duplicate" and before:
+        return " ".join([*words[1:], "is", "duplicate"])
+    if last == "exists":
+        return " ".join([*before, "already", last])
+    if last == "found" and before[-1:] == ["not"]:
+        return " ".join([*before[:-1], "does not exist"])
+    return " ".join([*before, "is", last] if last.endswith("ed") else words)
 
 
 def _missing(gap: Gap) -> str:
@@ -132,6 +162,8 @@ def _next_action(gap: Gap) -> str:
         words = [w for w in subject.split() if w.lower() != gap.field.lower()]
         condition = "".join(word.capitalize() for word in words) or gap.failure_mode
         return f"trigger GenerateValidatorTest(field={gap.field}, condition={condition})"
+    if gap.kind == "unit":
+        return f'trigger GenerateFeatureScenario(prompt="What if {stated(subject)}?")'
     if gap.kind not in ("scenario", "bug"):
         return ""
     thing = re.sub(r"^duplicated? ", "", subject, flags=re.IGNORECASE)
@@ -168,6 +200,14 @@ def _report(augmentation: Augmentation) -> str:
         f"- {plain(one.scenario.title)} -> {came_of(one)}; {status(one)}"
         for one in augmentation.added
     ]
+    if augmentation.before is not None and augmentation.after is not None:
+        delta = coverage_delta(
+            augmentation.trace_id,
+            augmentation.before,
+            augmentation.after,
+            rows=augmentation.coverage_rows,
+        )
+        lines += ["", "```yaml", delta.rstrip("\n"), "```"]
     return "\n".join(lines) + "\n"
 
 

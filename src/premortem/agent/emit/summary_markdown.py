@@ -84,7 +84,7 @@ def augmentation_summary(augmentation: Augmentation) -> str:
         lines += ["", "Tags:", *(f"- {shown([tag])}" for tag in tags)]
     lines += ["", "QA Feedback:", f"- Accepted: {accepted}", f"- Rejected: {rejected}"]
     lines.append(f"- Retry: {augmentation.retry_count}")
-    if augmentation.before is not None and augmentation.after is not None:
+    if augmentation.after is not None and augmentation.after.coverage:
         lines += ["", f"Coverage Delta: {augmentation.coverage_delta:+.0f}%"]
     return "\n".join(lines) + "\n"
 

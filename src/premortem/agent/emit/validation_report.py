@@ -11,7 +11,6 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from premortem.agent.steps.catalogue import match
 from premortem.agent.emit.augmentation import Augmentation
 from premortem.agent.emit.event_logs import log_lines
 from premortem.agent.emit.feature_text import FoundScenario, parse_feature
@@ -20,6 +19,7 @@ from premortem.agent.emit.git_patch import check_patch
 from premortem.agent.emit.summary_markdown import judged
 from premortem.agent.emit.tags import kinds, spaceless
 from premortem.agent.emit.yaml_patch import documents
+from premortem.agent.steps.catalogue import match
 from premortem.domain.proposal import Artifact
 from premortem.domain.scenario import Scenario
 from premortem.errors import InputError

@@ -94,6 +94,7 @@ class CsMethod(Struct, frozen=True, kw_only=True):
     attributes: tuple[CsAttribute, ...] = ()
     public: bool = False
     source: str = ""
+    line: int = 0
 
     @property
     def awaited(self) -> bool:
@@ -389,6 +390,7 @@ def _method(node: Node) -> CsMethod:
         attributes=tuple(_attributes(node)),
         public="public" in modifiers(node),
         source=text(node),
+        line=node.start_point[0] + 1,
     )
 
 

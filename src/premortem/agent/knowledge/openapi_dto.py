@@ -28,7 +28,7 @@ def dtos_in_openapi(source: bytes, *, origin: str) -> tuple[Dto, ...]:
 
     ORIGIN names it. Raises InputError when SOURCE is neither JSON nor YAML, or no document.
     """
-    document = _document(source, origin)
+    document = document_in(source, origin=origin)
     components = document.get("components")
     named = components.get("schemas") if isinstance(components, dict) else None
     schemas: dict[str, Any] = dict(named or document.get("definitions") or {})
@@ -47,7 +47,7 @@ def dtos_in_json_schema(source: bytes, *, origin: str) -> tuple[Dto, ...]:
 
     The first is called as its title says, or as the file is. Raises InputError.
     """
-    document = _document(source, origin)
+    document = document_in(source, origin=origin)
     title = document.get("title")
     name = title if isinstance(title, str) and title else Path(origin).name.split(".")[0]
     schemas = {name: document, **(document.get("$defs") or document.get("definitions") or {})}
@@ -74,7 +74,7 @@ class ListedOperation(Struct, frozen=True, kw_only=True):
 
 def operations_in_openapi(source: bytes, *, origin: str) -> tuple[ListedOperation, ...]:
     """The operations of a document that have an operationId. Raises InputError."""
-    document = _document(source, origin)
+    document = document_in(source, origin=origin)
     found: list[ListedOperation] = []
     paths = document.get("paths")
     for path, item in (paths if isinstance(paths, dict) else {}).items():
@@ -102,7 +102,8 @@ def is_openapi(source: bytes) -> bool:
     return any(word in head for word in ("openapi:", '"openapi"', "swagger:", '"swagger"'))
 
 
-def _document(source: bytes, origin: str) -> dict[str, Any]:
+def document_in(source: bytes, *, origin: str) -> dict[str, Any]:
+    """SOURCE as a JSON or YAML object; ORIGIN names it. Raises InputError when it is none."""
     if len(source) > DOCUMENT_BYTES_MAX:
         raise InputError(f"{origin} has {len(source)} bytes; at most {DOCUMENT_BYTES_MAX} are read")
     try:

@@ -33,7 +33,7 @@ SOURCE_BYTES_MAX = 2 * 1024 * 1024
 _SKIPPED = frozenset({"bin", "obj", "node_modules", "__pycache__", "venv", ".venv", "dist"})
 _PYTHON_MARKS = (b"BaseModel", b"BaseSettings", b"SQLModel", b"dataclass", b"attr", b"TypedDict")
 """Python without any of these holds no objects: most of a repository need not be parsed."""
-_SUFFIXES = frozenset({".cs", ".py", ".sql", ".json", ".yaml", ".yml"})
+_SUFFIXES = frozenset({".cs", ".py", ".sql", ".json", ".yaml", ".yml", ".md"})
 
 
 class Code(Struct, frozen=True, kw_only=True):
@@ -50,6 +50,8 @@ class Code(Struct, frozen=True, kw_only=True):
     """The files that told something, below the folder, with `/`."""
     skipped: tuple[str, ...] = ()
     """Files that could not be read, each with why."""
+    python: tuple[tuple[str, bytes], ...] = ()
+    """Python that declares objects, by its name below the folder; tests are not among it."""
 
     def dto(self, name: str, *, language: str = "") -> Dto | None:
         """The object NAME, in LANGUAGE if one is given."""
@@ -63,7 +65,7 @@ def read_code(folder: Path) -> Code:
     Raises InputError when there is nothing at FOLDER, or more than FILES_MAX files.
     """
     skipped: list[str] = []
-    sources = dict(_files(folder, skipped))
+    sources = dict(source_files(folder, skipped))
     csharp = {name: data for name, data in sources.items() if name.endswith(".cs")}
     validators: tuple[Validator, ...] = ()
     code = CsCode(classes=())
@@ -74,6 +76,7 @@ def read_code(folder: Path) -> Code:
     blueprint = Blueprint()
     told = list(csharp)
     operations: list[ListedOperation] = []
+    python: list[tuple[str, bytes]] = []
     for name, data in sources.items():
         if name in csharp:
             continue
@@ -85,6 +88,8 @@ def read_code(folder: Path) -> Code:
         if found or plan is not None:
             told.append(name)
         dtos += found
+        if found and name.endswith(".py") and not is_python_test(name):
+            python.append((name, data))
         if is_openapi(data) and not name.endswith((".py", ".sql")):
             operations += operations_in_openapi(data, origin=name)
         blueprint = plan or blueprint
@@ -96,7 +101,14 @@ def read_code(folder: Path) -> Code:
         operations=tuple(operations),
         sources=tuple(sorted(told)),
         skipped=tuple(skipped),
+        python=tuple(python),
     )
+
+
+def is_python_test(path: str) -> bool:
+    """Whether pytest looks for tests in PATH."""
+    name = Path(path).name
+    return name.endswith(".py") and (name.startswith("test_") or name.endswith("_test.py"))
 
 
 def _other(name: str, data: bytes) -> tuple[tuple[Dto, ...], Blueprint | None]:
@@ -105,6 +117,9 @@ def _other(name: str, data: bytes) -> tuple[tuple[Dto, ...], Blueprint | None]:
         return (dtos_in_python(data, origin=name) if marked else ()), None
     if name.endswith(".sql"):
         return dtos_in_ddl(data, origin=name), None
+    if name.endswith(".md"):
+        plan = read_blueprint(data, origin=name) if _is_plan(data) else None
+        return plan.dtos if plan is not None else (), plan
     if is_openapi(data):
         return dtos_in_openapi(data, origin=name), None
     head = data[:4000]
@@ -118,8 +133,18 @@ def _other(name: str, data: bytes) -> tuple[tuple[Dto, ...], Blueprint | None]:
     return (), None
 
 
-def _files(folder: Path, skipped: list[str]) -> Iterator[tuple[str, bytes]]:
-    """The sources by name; those that are too large or no UTF-8 go to SKIPPED instead."""
+def _is_plan(data: bytes) -> bool:
+    """Whether Markdown has the front matter of a blueprint."""
+    head = data[:4000]
+    named = b"blueprint_id" in head or b"blueprintId" in head
+    return named and head.lstrip(b"\xef\xbb\xbf").startswith(b"---") and b"augmented_by" not in data
+
+
+def source_files(folder: Path, skipped: list[str]) -> Iterator[tuple[str, bytes]]:
+    """The sources below FOLDER by name; what is too large or no UTF-8 goes to SKIPPED instead.
+
+    Raises InputError when there is nothing at FOLDER, or more than FILES_MAX files.
+    """
     if folder.is_file():
         yield from _readable(folder, folder.name, skipped)
         return

@@ -56,6 +56,12 @@ _WORDS = {
         "(?:an?|the|his|her|their|my) (?:different (?:user|customer|tenant|team|account|company)|"
         "colleague|neighbou?r|competitor|stranger|rival|coworker|co-worker|boss|ex)"
     ),
+    "behind": (
+        "relay|scanner|smtp|ldap|interface|sync|feed|printer|bureau|carrier|provider|bank|storage|"
+        "queue|broker|cache|database|backend|processor|directory|gateway|supplier|webhook|mailer|"
+        "(?:mail|sms|payment|map|search|index|file|print|download|image|push|weather|tax|fraud|"
+        "credit|address|identity) (?:server|service|system|provider|engine|api)"
+    ),
     "list": (
         "currenc(?:y|ies)|status(?:es)?|state|kind|type|value|method|locale|language|country|"
         "category|role|verb|option|mode|level|sort|order|unit|code|enum|filter|format|action|"

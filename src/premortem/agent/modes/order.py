@@ -46,6 +46,7 @@ DUPLICATE = FailureMode(
             another identical
             impatient~
             the same (name|e-?mail|id|number|key|title|code|address|username) (as|twice|again|is)
+            same \w+ (name|e-?mail|id|number|title|code|username)
             with (the|a) same (name|e-?mail|id|number|key|title|code|address|username)
             (called|named) the same
             two .. (called|named|with the same) .. (name)?
@@ -207,7 +208,6 @@ RETRY_AFTER_TIMEOUT = FailureMode(
             went through on the server
             (gateway|proxy|load balancer|browser|app|client) gives? up
             nothing (seems to )?happens?
-            (hangs?|hung|freezes|stalls|gets stuck|is stuck)
             spins?|spinning|spinner|hourglass
             (hits?|presses|clicks?) (reload|refresh|f5)|reloads|refreshes
             (second|another) attempt
@@ -217,6 +217,7 @@ RETRY_AFTER_TIMEOUT = FailureMode(
         """),
         says(r"""
             auto(matic(ally)?)?[ -]?retr(y|ies)~
+            hangs?|hung|freezes|stalls|gets stuck|is stuck
             not (sure|know|see) (if|whether) (it|that)
         """),
         hints(r"""
@@ -265,6 +266,9 @@ DEPENDENCY_FAILURE = FailureMode(
             (bank|provider|database|broker|backend|storage|disk) .. (full|broken|not answer~|not \
                 respond~)
             (answers?|returns?|responds?|replies) .. (50\d|5xx)
+            <behind> (\w+ )?(is|are|was|has been|'s|got) (\w+ )?(dead|broken|offline|\
+                overloaded|stuck)
+            <behind> (\w+ )?(hangs?|hung|dies|died|crash~|fails?|failed|breaks|stalls|times out)
         """),
         hints(r"""
             bank|provider|external|third

@@ -191,8 +191,9 @@ UNKNOWN_VALUE = FailureMode(
         """),
         Cue(
             weight=SAYS,
-            pattern=r"\b(?:(?:role|status|kind|type|method|currency|language|country|category|"
-            r"state|colou?r|level|priority|mode) (?:of |is |to |like |called |as )?['\"\u201c]\w+|"
+            pattern=r"\b(?:(?<!as )(?<!as the )(?:role|status|kind|type|method|currency|language|"
+            r"country|category|state|colou?r|level|priority|mode) "
+            r"(?:of |is |to |like |called |as )?['\"\u201c]\w+|"
             r"other than|called ['\"]\w+)",
         ),
         hints(r"""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from premortem.agent.planning.expectation import (
     DENIED,
@@ -15,6 +15,7 @@ from premortem.agent.planning.expectation import (
     invalid_status,
     success_status,
 )
+from premortem.agent.understanding.words import stems
 from premortem.checks import reason_of
 from premortem.domain.bodies import leaves, read_body, text_of
 from premortem.domain.run import SAFE_METHODS
@@ -64,9 +65,17 @@ def of_deleted(
     *,
     gone: bool,
     kept: bool,
+    anew: bool = False,
 ) -> Expectation:
     """What OPERATION should answer after what its path names was deleted; GONE, KEPT: whether
-    production showed that it is then, or is still there."""
+    production showed that it is then, or is still there; ANEW: OPERATION puts it there again."""
+    if anew:
+        return Expectation(
+            status=success_status(operation),
+            because="convention: PUT makes what is not there (RFC 9110, 9.3.4)",
+            source="convention",
+            certain=False,
+        )
     if kept and not gone:
         return Expectation(
             status=success_status(operation),
@@ -162,19 +171,38 @@ def of_stranger(operation: OperationProfile, stranger: str, evidence: Evidence) 
             source="captured",
             certain=not allowed,
         )
-    return _stranger_untold(operation, evidence)
+    return _stranger_untold(operation, stranger, evidence)
 
 
-def _stranger_untold(operation: OperationProfile, evidence: Evidence) -> Expectation:
+_ONLY_OWN = re.compile(
+    r"[^.;]{0,80}\b(?:only\b[^.;]{0,40}\b(?:own|themselves|theirs)|(?:own|theirs)\b[^.;]{0,20}\bonly)\b",
+    re.IGNORECASE,
+)
+"""`Patients see only their own file`."""
+
+
+def own_only(
+    operation: OperationProfile, roles: Iterable[str], beside: Iterable[OperationProfile] = ()
+) -> tuple[str, ...]:
+    """Those of ROLES of which the specification says that they may only with their own; BESIDE:
+    operations on the same things, of which it may say so, too."""
+    texts = (f"{one.summary}. {one.description}" for one in (operation, *beside))
+    said = [found[0] for text in texts for found in _ONLY_OWN.finditer(text)]
+    words = {stem for sentence in said for stem in stems(sentence)}
+    named = tuple(role for role in roles if set(stems(role)) <= words)
+    return named if said else ()
+
+
+def _stranger_untold(operation: OperationProfile, stranger: str, evidence: Evidence) -> Expectation:
     for status in (403, 404):
         if status in operation.declared or captured(operation, status):
             return Expectation(
                 status=status,
-                because=f"the specification declares {status}"
+                because=_declared_for(operation, stranger, status)
                 if status in operation.declared
                 else f"production answered {status} to other requests of it",
                 source="specification" if status in operation.declared else "captured",
-                certain=False,
+                certain=status == 403 and bool(own_only(operation, (stranger,))),
             )
     spoken = {
         s: sum(captured(o, s) or s in o.declared for o in evidence.profile.operations)
@@ -187,6 +215,12 @@ def _stranger_untold(operation: OperationProfile, evidence: Evidence) -> Expecta
         source="convention",
         certain=False,
     )
+
+
+def _declared_for(operation: OperationProfile, stranger: str, status: int) -> str:
+    if own_only(operation, (stranger,)):
+        return f"the specification lets {stranger} see their own only, and declares {status}"
+    return f"the specification declares {status}"
 
 
 def of_self(operation: OperationProfile, role: str, evidence: Evidence) -> Expectation:

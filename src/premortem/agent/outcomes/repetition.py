@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from typing import Literal
 
+from premortem.agent.planning.declared import VERSIONS
 from premortem.agent.planning.expectation import (
     Evidence,
     Expectation,
@@ -27,6 +28,7 @@ def of_repetition(operation: OperationProfile, evidence: Evidence) -> Expectatio
     """What OPERATION should answer to a request that it answered well a moment before."""
     return (
         _captured_repetition(operation, evidence)
+        or _outdated(operation)
         or _said(operation)
         or _conflict(operation)
         or _sibling_conflict(operation, evidence.profile)
@@ -146,6 +148,23 @@ def _said(operation: OperationProfile) -> Expectation | None:
             outcome="unchanged",
         )
     return None
+
+
+def _outdated(operation: OperationProfile) -> Expectation | None:
+    """A request that names the version it is based on: the first one has made that outdated."""
+    named = [
+        f for f in input_fields(operation) if f.place.part == "body" and f.name.lower() in VERSIONS
+    ]
+    known = [s for s in (412, 409) if s in operation.declared or captured(operation, s)]
+    if not named or not named[0].required or not known:
+        return None
+    return Expectation(
+        status=known[0],
+        because=f"it names the {named[0].name} that it is based on, which the first one changed; "
+        f"the specification declares {known[0]}",
+        source="specification",
+        outcome="conflict",
+    )
 
 
 def _conflict(operation: OperationProfile) -> Expectation | None:

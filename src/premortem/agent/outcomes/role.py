@@ -6,6 +6,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
+from msgspec.structs import replace
+
 from premortem.agent.planning.expectation import (
     DENIED,
     Evidence,
@@ -91,11 +93,16 @@ def _declared_roles(operation: OperationProfile, role: str) -> Expectation | Non
             because=f"the specification lets {role} do this",
             source="roles",
         )
-    known = _known_denial(operation, 403) or _known_denial(operation, 401)
+    known = _known_denial(operation, 403)
+    if known is None and captured(operation, 401):
+        known = _known_denial(operation, 401)
+    # 401 is for who is not signed in; a document may forget 403 here and there.
+    unsaid = known is None and bool(operation.declared)
     return Expectation(
         status=known.status if known else 403,
         because=f"the specification lets only {', '.join(allowed)} do this",
         source="roles",
+        certain=not (unsaid and 401 in operation.declared),
     )
 
 
@@ -125,6 +132,29 @@ def of_credentials(operation: OperationProfile, evidence: Evidence) -> Expectati
             because="convention: credentials that are worth nothing are none (RFC 9110, 15.5.2)",
             source="convention",
         )
+    )
+
+
+_ENDS_CREDENTIALS = re.compile(
+    r"\brevok\w*|\b(?:end|invalidat|terminat|kill|withdraw|destroy|expire)\w*\b[^.;]{0,40}\b(?:tokens?|"
+    r"sessions?|credentials?|access)\b|\b(?:tokens?|sessions?)\b[^.;]{0,30}\b(?:no longer|not)\b",
+    re.IGNORECASE,
+)
+"""How a specification says that credentials are worth nothing from then on."""
+
+
+def of_ended(
+    ender: OperationProfile, operation: OperationProfile, evidence: Evidence
+) -> Expectation:
+    """What OPERATION should answer in a session that ENDER ended."""
+    known = of_credentials(operation, evidence)
+    said = " ".join((ender.operation.template, ender.summary, ender.description))
+    # A log out that leaves the token to its expiry is common; to delete a session is to end it.
+    surely = ender.operation.method == "DELETE" or _ENDS_CREDENTIALS.search(said) is not None
+    return replace(
+        known,
+        certain=known.certain and surely,
+        because=f"{ender.id} ends the session; {known.because}",
     )
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from premortem.agent.planning.expectation import Evidence, Expectation, captured, facts_of
 from premortem.domain.traffic import OperationProfile
 
 _STATUSES = (412, 409, 428)
+_VERSION = re.compile(r"version|outdated|stale|changed|modified|match|etag", re.IGNORECASE)
+"""How a specification says that a conflict is about a version, not about a state."""
 
 
 def of_outdated(operation: OperationProfile, evidence: Evidence, *, header: bool) -> Expectation:
@@ -24,7 +28,8 @@ def of_outdated(operation: OperationProfile, evidence: Evidence, *, header: bool
                 outcome="conflict",
             )
     for status in statuses:
-        if status in operation.declared:
+        of_state = status == 409 and header and not _VERSION.search(operation.meaning(status))
+        if status in operation.declared and not of_state:
             return Expectation(
                 status=status,
                 because=f"the specification declares {status}",

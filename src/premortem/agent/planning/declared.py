@@ -9,12 +9,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from premortem.agent.planning.expectation import asks_for_none
-from premortem.agent.understanding.words import VERBS, participle, singular, stems, tokens
+from premortem.agent.planning.plausible import plausible_at
+from premortem.agent.understanding.words import (
+    VERBS,
+    participle,
+    singular,
+    spoken_segments,
+    stems,
+    tokens,
+)
 from premortem.domain.bodies import at, text_of
 from premortem.domain.places import Place, body_place, parse_place
 from premortem.domain.run import SAFE_METHODS, Binding, Case, Origin
@@ -22,8 +31,7 @@ from premortem.domain.shape import Shape, read_shape
 from premortem.domain.template import encode_segment, split_template
 from premortem.domain.traffic import OperationProfile, Pairs, Profile, Request
 from premortem.generate.breaks import read_schema
-from premortem.generate.filler import NOTHING, Filler
-from premortem.generate.kept import recorded_at
+from premortem.generate.filler import NOTHING, Filler, read_only
 from premortem.generate.payload import media_type_for, write_value
 from premortem.generate.references import needed_references
 
@@ -31,8 +39,12 @@ SETUP_MAX = 10
 """Requests that one way may take."""
 DEPTH_MAX = 5
 """Things that a thing may need before it, one below the other."""
+VERSIONS = frozenset({"version", "revision", "rev", "etag", "row_version", "lock_version"})
+"""Fields that say which state of a thing a change is based on."""
 _ID_WORDS = frozenset(stems("id ids uuid guid key identifier ref slug name"))
 _IDS = ("id", "uuid", "guid", "key", "identifier", "slug", "name")
+_PARAMETER = re.compile(r"\{([^{}]+)\}((?::[\w-]+)?)")
+"""A parameter, and a custom method behind it: `{id}:restart` (Google AIP-136)."""
 _WIDE = re.compile(r"admin|owner|root|super", re.IGNORECASE)
 _NOT = frozenset({"not", "no", "never", "un", "without"})
 
@@ -75,10 +87,33 @@ def made_body(operation: OperationProfile) -> bytes | None:
     if schema is None or operation.operation.method in bodiless:
         learned = any(f.place.part == "body" and f.presence >= 1 for f in operation.fields)
         return None if learned and operation.operation.method not in bodiless else b""
-    value = Filler(schema.root, recorded_at(operation, {})).value(schema.shape, ())
+    filler = Filler(schema.root, plausible_at(operation))
+    value = filler.value(schema.shape, ())
     if value is NOTHING:
         return None
+    if operation.operation.method == "PATCH" and isinstance(value, dict):
+        value = _changing(value, schema.shape, filler)
     return write_value(value, media_type_for(operation) or "application/json")
+
+
+def _changing(value: dict[str, Any], shape: Shape, filler: Filler) -> dict[str, Any]:
+    """VALUE, the body of a change, with a member that changes something, the plainest that may be
+    sent; a version changes nothing."""
+    if set(value) - VERSIONS:
+        return value
+    ranked: list[tuple[int, int, str, Any]] = []
+    for number, name in enumerate(shape.names):
+        member = shape.member(name)
+        if name in value or member is None or read_only(member):
+            continue
+        made = filler.value(member, (name,))
+        if made is not NOTHING and not isinstance(made, dict | list) and made is not None:
+            closed = any("enum" in branch for branch in member.branches)
+            ranked.append((int(closed or not isinstance(made, str)), number, name, made))
+    if not ranked:
+        return value
+    *_, name, made = min(ranked, key=lambda one: one[:2])
+    return {**value, name: made}
 
 
 def usual_role(operation: OperationProfile, profile: Profile, roles: Sequence[str]) -> str:
@@ -146,12 +181,13 @@ class _Row:
             if "{" not in segment:
                 segments.append(segment)
                 continue
-            if not (segment.startswith("{") and segment.endswith("}")):
+            parameter = _PARAMETER.fullmatch(segment)
+            if parameter is None:
                 raise _NoWay(f"nothing tells what {segment} in its path is")
-            name = segment[1:-1]
+            name = parameter[1]
             thing = self._named(operation, template[:index], name)
             text = thing.name or name
-            segments.append(encode_segment(text))
+            segments.append(encode_segment(text) + parameter[2])
             if thing.select is not None:
                 place = Place(part="path", name=str(index))
                 bindings.append(
@@ -244,7 +280,7 @@ class _Row:
             if "{" not in segment:
                 continue
             for action in self._actions(template[:end]):
-                last = split_template(action.operation.template)[-1]
+                last = spoken_segments(action.operation.template)[-1]
                 done = participle(tokens(last)[0]) if tokens(last) else ""
                 where = said.index(done) if done in said else -1
                 negated = where < 0 or bool(_NOT & set(said[max(0, where - 2) : where]))
@@ -254,7 +290,7 @@ class _Row:
     def _actions(self, prefix: tuple[str, ...]) -> Iterator[OperationProfile]:
         shape = tuple(map(_shape, prefix))
         for operation in self._profile.operations:
-            template = split_template(operation.operation.template)
+            template = spoken_segments(operation.operation.template)
             behind = operation.operation.method == "POST" and len(template) == len(shape) + 1
             if behind and "{" not in template[-1] and tuple(map(_shape, template[:-1])) == shape:
                 yield operation
@@ -267,7 +303,11 @@ class _Row:
         if body:
             media = media_type_for(operation) or "application/json"
             headers = (("content-type", media),)
-            bindings = (*bindings, *self._references(operation, body))
+            bindings = (
+                *bindings,
+                *self._references(operation, body),
+                *self._versions(body, bindings),
+            )
         return Case(
             request=Request(
                 method=operation.operation.method,
@@ -305,6 +345,35 @@ class _Row:
                     )
                     break
 
+    def _versions(self, body: bytes, bindings: Sequence[Binding]) -> Iterator[Binding]:
+        """The version that BODY names is the one that its thing had last: a change is based on what
+        was read."""
+        about = [b.step for b in bindings if b.place.part == "path"]
+        try:
+            value = msgspec.json.decode(body)
+        except msgspec.DecodeError:
+            return
+        for name in value if about and isinstance(value, dict) else ():
+            if name.lower() not in VERSIONS:
+                continue
+            shown = [i for i in self._on(about[-1]) if self._shows(i, name)]
+            if shown:
+                place = body_place(name)
+                recorded = text_of(value[name])
+                yield Binding(step=shown[-1], select=place, place=place, recorded=recorded)
+
+    def _on(self, step: int) -> list[int]:
+        """STEP, and the changes since of what it made."""
+        later = range(step + 1, len(self.cases))
+        last = (
+            (i, [b.step for b in self.cases[i].bindings if b.place.part == "path"]) for i in later
+        )
+        return [step, *(i for i, steps in last if steps[-1:] == [step])]
+
+    def _shows(self, index: int, name: str) -> bool:
+        operation = self._profile.operation(self.cases[index].operation_id)
+        return operation is not None and _gives(operation, name)
+
 
 def _query(operation: OperationProfile) -> Pairs:
     """What the specification requires in the query."""
@@ -325,7 +394,7 @@ def _query(operation: OperationProfile) -> Pairs:
 
 def _makes(operation: OperationProfile, prefix: tuple[str, ...], name: str) -> int | None:
     """How likely the POST makes what NAME behind PREFIX names: 0 surely; None: it does not."""
-    template = split_template(operation.operation.template)
+    template = spoken_segments(operation.operation.template)
     if not template or "{" in template[-1]:
         return None
     shape = tuple(map(_shape, template))

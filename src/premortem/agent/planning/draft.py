@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from premortem.agent.steps.catalogue import Argument, text
 from premortem.agent.planning.observation import Observation
+from premortem.agent.steps.catalogue import Argument, text
 from premortem.agent.understanding.words import singular, tokens
 from premortem.domain.bodies import at, is_json, read_body, text_of
 from premortem.domain.places import Place
@@ -26,6 +26,10 @@ NOBODY = "visitor"
 
 class CannotWrite(Exception):
     """A request that steps cannot say; becomes a reason, not an error."""
+
+
+class DoesNotApply(CannotWrite):
+    """What is asked makes no sense of the operation; the message names what it lacks."""
 
 
 class Draft:

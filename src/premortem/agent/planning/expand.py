@@ -12,17 +12,17 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from premortem.agent.understanding.boundaries import EdgeValue, edge_value
 from premortem.agent.planning.draft import CannotWrite
-from premortem.agent.understanding.inputs import InputField
 from premortem.agent.planning.planner import PLANS, SCENARIOS_MAX, ground_of
+from premortem.agent.planning.reach import Reached, reach
 from premortem.agent.plans.edges import types_of_value
 from premortem.agent.plans.given import with_given
 from premortem.agent.plans.ground import Ground, Plan
 from premortem.agent.plans.repeats import duplicate
 from premortem.agent.plans.valued import base_of, named_field
 from premortem.agent.plans.values import one_value, with_mode
-from premortem.agent.planning.reach import Reached, reach
+from premortem.agent.understanding.boundaries import EdgeValue, edge_value
+from premortem.agent.understanding.inputs import InputField
 from premortem.agent.understanding.said import LESS, numbers
 from premortem.agent.understanding.words import stems, tokens
 from premortem.domain.proposal import FailureModeName

@@ -120,6 +120,16 @@ def success_status(operation: OperationProfile) -> int:
     return usual if usual in declared or not declared else declared[0]
 
 
+def replacing_status(operation: OperationProfile) -> int:
+    """What OPERATION answers when all is well and the thing is there already: 201 is for what a PUT
+    makes (RFC 9110, 9.3.4)."""
+    status = success_status(operation)
+    if operation.operation.method != "PUT" or status != 201:
+        return status
+    known = [s for s in (200, 204) if s in operation.declared or captured(operation, s)]
+    return next(iter(known), 200)
+
+
 def invalid_status(operation: OperationProfile, profile: Profile) -> tuple[int, str]:
     """The status for requests that cannot be processed, and how that is known."""
     own = {status: captured(operation, status) for status in INVALID}

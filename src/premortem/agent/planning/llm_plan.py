@@ -16,12 +16,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from premortem.agent.planning import titles
+from premortem.agent.planning.planner import plan_scenarios
 from premortem.agent.steps.bind import bind
 from premortem.agent.steps.bindings import Bindings
 from premortem.agent.steps.catalogue import CATALOGUE, Argument, text_of
 from premortem.agent.understanding.failure_modes import ANONYMOUS, FAILURE_MODES, mode_named
+from premortem.agent.understanding.index import Index
 from premortem.agent.understanding.inputs import input_fields
-from premortem.agent.planning.planner import plan_scenarios
+from premortem.agent.understanding.meaning import Meaning
 from premortem.agent.understanding.reading import checked, known_roles
 from premortem.agent.understanding.understand import suggest, understand
 from premortem.config import Config
@@ -108,6 +110,7 @@ def plan_with_model(
     bindings: Bindings,
     roles: Collection[str] = (),
     came_with: Signal | None = None,
+    meaning: Meaning | None = None,
     seed: int = 0,
 ) -> Planned:
     """Scenarios for QUESTION as ENGINE plans them, at most SCENARIOS_MAX, all of which bind.
@@ -118,7 +121,14 @@ def plan_with_model(
     text = checked(question)
     rejected: list[str] = []
     understood = _understood(
-        text, engine, profile, roles=roles, came_with=came_with, seed=seed, rejected=rejected
+        text,
+        engine,
+        Index(profile, meaning),
+        profile,
+        roles=roles,
+        came_with=came_with,
+        seed=seed,
+        rejected=rejected,
     )
     offline: list[Scenario] = []
     try:
@@ -163,6 +173,7 @@ class _Planning(Struct, frozen=True, kw_only=True):
 def _understood(
     text: str,
     engine: Engine,
+    index: Index,
     profile: Profile,
     *,
     roles: Collection[str],
@@ -173,11 +184,12 @@ def _understood(
     """What the model, or else our own parsing, takes the question for."""
     offline: Understanding | None = None
     try:
-        offline = understand(text, profile, roles=roles, came_with=came_with)
+        offline = understand(text, profile, roles=roles, index=index, came_with=came_with)
     except InputError as error:
         rejected.append(str(error))
     first = offline.operation_ids if offline else ()
-    ids = list(dict.fromkeys((*first, *suggest(text, profile, count=OPERATIONS_MAX))))
+    near = suggest(text, profile, count=OPERATIONS_MAX, index=index)
+    ids = list(dict.fromkeys((*first, *near)))
     operations = [o for o in map(profile.operation, ids[:OPERATIONS_MAX]) if o is not None]
     who = (*known_roles(profile, roles), ANONYMOUS, NONE)
     fields = sorted({field.name for o in operations for field in input_fields(o) if field.name})

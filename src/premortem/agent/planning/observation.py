@@ -6,18 +6,17 @@ themselves are compared: lists, closed sets of words and amounts, never clocks.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
 from msgspec import Struct
 
 from premortem.agent.planning.expectation import Evidence
-from premortem.agent.understanding.inputs import resolved, types_of
 from premortem.agent.understanding.words import VERSION_SEGMENT, stems
 from premortem.domain.bodies import leaves, read_body, text_of
+from premortem.domain.shape import Shape, read_shape
 from premortem.domain.template import fill, parameter_names, split_template
 from premortem.domain.traffic import Answer, Exchange, Field, OperationProfile
+from premortem.generate.filler import read_only
 
 WITNESSES_MAX = 3
 """Fields that one observation compares."""
@@ -51,11 +50,13 @@ def observation(
     *,
     gone: bool = False,
     known: Collection[str] = (),
+    absent: Collection[str] = (),
 ) -> Observation | None:
     """The look at what OPERATION could change, with PARAMS for its path, or None.
 
     PARAMS: parameter name of OPERATION's template -> its text in a step's path. GONE: the thing
-    itself is not there any more when it is looked at. KNOWN: paths of what was made before.
+    itself is not there any more when it is looked at. KNOWN: paths of what was made before. ABSENT:
+    pointers that nobody sent, though production did.
     """
     ranked = sorted(
         (rank, other.operation.template, other)
@@ -70,7 +71,8 @@ def observation(
         made_by_it = operation.operation.method == "PUT" and _names_same(operation, other)
         if made_by_it and "${" not in path and path not in known:
             continue  # the request in question would create it: there is nothing to see yet
-        fields = _witnesses(answer, _changing(evidence.of(other)[:COMPARED_MAX]))
+        changing = _changing(evidence.of(other)[:COMPARED_MAX])
+        fields = _witnesses(answer, changing, absent)
         if fields:
             return Observation(
                 operation_id=other.id,
@@ -186,15 +188,22 @@ def _changing(exchanges: Iterable[Exchange]) -> frozenset[str]:
     return frozenset(changed)
 
 
-def _witnesses(answer: Answer, changing: Collection[str]) -> tuple[str, ...]:
+def _witnesses(
+    answer: Answer, changing: Collection[str], absent: Collection[str]
+) -> tuple[str, ...]:
     """Pointers of what stands still by itself in ANSWER: its list, or words and amounts.
 
     What production saw CHANGING tells more than what never does.
     """
     fields = {field.place.name: field for field in answer.fields if field.place.part == "body"}
-    places = {name: field for name, field in fields.items() if _is_always_there(name, fields)}
+    places = {
+        name: field
+        for name, field in fields.items()
+        if _is_always_there(name, fields) and name not in absent
+    }
     if not places and answer.schema:
-        return tuple(_declared(json.loads(answer.schema)))[:WITNESSES_MAX]
+        shape = read_shape(answer.schema)
+        return tuple(_declared(shape))[:WITNESSES_MAX] if shape is not None else ()
     if any(place.startswith("/*") for place in fields):
         return ("",)
     lists = [p for p, field in places.items() if "array" in field.types and "/*" not in p]
@@ -227,35 +236,44 @@ def _stands_still(field: Field) -> bool:
     return field.enumeration and types <= {"string", "boolean", "null"}
 
 
-def _declared(schema: Any) -> Iterator[str]:
+def _declared(top: Shape) -> Iterator[str]:
     """The same from a schema alone: the first list, else amounts and enumerations."""
-    top = resolved(schema, schema)
-    yield from _declared_in(top, schema, "")
-    for name in _envelopes(top, schema):
-        yield from _declared_in(resolved(top["properties"][name], schema), schema, f"/{name}")
+    yield from _declared_in(top, "")
+    for name in _envelopes(top):
+        inner = top.member(name)
+        if inner is not None:
+            yield from _declared_in(inner, f"/{name}")
 
 
-def _declared_in(top: Mapping[str, Any], root: Any, before: str) -> Iterator[str]:
-    if "array" in types_of(top, root):
+def _declared_in(top: Shape, before: str) -> Iterator[str]:
+    if top.types - {"null"} == {"array"}:
         yield before
         return
-    properties = top.get("properties", {})
-    typed = {name: types_of(inner, root) for name, inner in properties.items()}
-    lists = [name for name, types in typed.items() if "array" in types]
-    if lists:
+    members = {name: member for name in top.names if (member := top.member(name)) is not None}
+    lists = [name for name, member in members.items() if member.types - {"null"} == {"array"}]
+    if lists and not _is_thing(members):
         yield f"{before}/{lists[0]}"
         return
-    for name, types in typed.items():
-        enumerated = "enum" in resolved(properties[name], root)
-        if (types & {"number", "integer"} or enumerated) and not set(stems(name)) & _CLOCKS:
+    always = top.required | {name for name, member in members.items() if read_only(member)}
+    for name, member in members.items():
+        if name not in always:
+            continue  # what may be left out is not there to be kept
+        enumerated = any("enum" in branch for branch in member.branches)
+        numeric = bool(member.types & {"number", "integer"}) and not member.types & {"string"}
+        if (numeric or enumerated) and not set(stems(name)) & _CLOCKS:
             yield f"{before}/{name}"
 
 
-def _envelopes(top: Mapping[str, Any], root: Any) -> list[str]:
+def _is_thing(members: Mapping[str, Shape]) -> bool:
+    """Whether they are of one thing rather than of a page of a list: it has an id of its own."""
+    return "id" in members or "uuid" in members
+
+
+def _envelopes(top: Shape) -> list[str]:
     """The one member that TOP consists of, where it is an object: `data`."""
-    properties = top.get("properties", {})
-    inner = [name for name, schema in properties.items() if "object" in types_of(schema, root)]
-    return inner if len(properties) == 1 else [name for name in inner if name == "data"]
+    members = {name: top.member(name) for name in top.names}
+    inner = [name for name, m in members.items() if m is not None and "object" in m.types]
+    return inner if len(members) == 1 else [name for name in inner if name == "data"]
 
 
 def list_in(operation: OperationProfile) -> str | None:
@@ -269,12 +287,11 @@ def list_in(operation: OperationProfile) -> str | None:
     lists = [p for p, f in fields.items() if "array" in f.types and "/*" not in p]
     if lists:
         return min(lists, key=lambda p: (p.count("/"), p))
-    if not answer.schema:
+    top = read_shape(answer.schema)
+    if top is None:
         return None
-    root = json.loads(answer.schema)
-    top = resolved(root, root)
-    if "array" in types_of(top, root):
+    if top.types - {"null"} == {"array"}:
         return ""
-    properties = top.get("properties", {})
-    named = [name for name, inner in properties.items() if "array" in types_of(inner, root)]
+    members = {name: member for name in top.names if (member := top.member(name)) is not None}
+    named = [name for name, member in members.items() if member.types - {"null"} == {"array"}]
     return f"/{named[0]}" if named else None

@@ -109,7 +109,7 @@ def repeated(operation: OperationProfile, prompt: str, *, refused: bool) -> str:
     if doing in _REFUSALS:
         thing = thing.removesuffix(" request")
         return _cut(f"Repeat {thing} {_noun(doing)} handling")
-    if _SUBMITTED.search(prompt):
+    if _SUBMITTED.search(prompt) and doing == "create":
         end = "rejected" if refused else "handled"
         thing = thing.removesuffix(" request")
         return _cut(f"Duplicate {thing} request is {end}")
@@ -132,12 +132,16 @@ def unknown(operation: OperationProfile, thing: str, *, deleted: bool) -> str:
     return _cut(f"{which.capitalize()} {titles.entity(operation)} is {titles.done(operation)}")
 
 
-def others(operation: OperationProfile, stranger: str, owner: str) -> str:
-    """`bob reads a bucket of alice`."""
+def others(operation: OperationProfile, stranger: str, owner: str, *, above: str = "") -> str:
+    """`bob reads a bucket made by alice`; ABOVE: what ALICE made, where that is another thing."""
     thing = titles.entity(operation)
     first, *rest = titles.verb(operation).split(" ")
     doing = " ".join([third_person(first), *rest])
-    return _cut(f"{stranger or 'Nobody signed in'} {doing} {article(thing)} {thing} of {owner}")
+    who = stranger or "Nobody signed in"
+    if first == "create" and above and above != thing:
+        of_whom = f"for {article(above)} {above} made by {owner or 'others'}"
+        return _cut(f"{who} {doing} {article(thing)} {thing} {of_whom}")
+    return _cut(f"{who} {doing} {article(thing)} {thing} made by {owner or 'others'}")
 
 
 def own(operation: OperationProfile, role: str) -> str:
@@ -157,6 +161,21 @@ def read_after(operation: OperationProfile, done: OperationProfile) -> str:
     """`Tax is read after a refund is created`."""
     thing = titles.entity(done)
     return _cut(f"{_passive(operation)} after {article(thing)} {thing} is {titles.done(done)}")
+
+
+def of_new(operation: OperationProfile) -> str:
+    """`Statement is read with nothing in it yet`."""
+    return _cut(f"{_passive(operation)} with nothing in it yet")
+
+
+def in_ended_session(operation: OperationProfile) -> str:
+    """`Invoice is read in a session that ended`."""
+    return _cut(f"{_passive(operation)} in a session that ended")
+
+
+def cut_day(operation: OperationProfile, zone: str) -> str:
+    """`Daily is read for a day in Asia/Tokyo`."""
+    return _cut(f"{_passive(operation)} for a day in {zone}")
 
 
 def stale(operation: OperationProfile) -> str:

@@ -12,11 +12,11 @@ from premortem.agent.understanding.words import (
     is_action,
     participle,
     singular,
+    spoken_segments,
     stem,
     third_person,
     tokens,
 )
-from premortem.domain.template import split_template
 from premortem.domain.traffic import OperationProfile
 
 TITLE_CHARACTERS_MAX = 90
@@ -125,13 +125,13 @@ def done(operation: OperationProfile) -> str:
 
 
 def _literal(operation: OperationProfile) -> list[str]:
-    segments = split_template(operation.operation.template)
+    segments = spoken_segments(operation.operation.template)
     return [s for s in segments if "{" not in s and not VERSION_SEGMENT.fullmatch(s)]
 
 
 def _is_action(operation: OperationProfile) -> bool:
     """`POST /invoices/{id}/approve`: its last segment is a verb, not a collection."""
-    return is_action(operation.operation.method, split_template(operation.operation.template))
+    return is_action(operation.operation.method, spoken_segments(operation.operation.template))
 
 
 def _owner(literal: list[str]) -> str:

@@ -14,13 +14,13 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from premortem.agent.steps.catalogue import text
+from premortem.agent.outcomes.repetition import of_repetition
 from premortem.agent.planning.declared import usual_role
 from premortem.agent.planning.draft import Draft, pretty
 from premortem.agent.planning.observation import effects, list_in
-from premortem.agent.outcomes.repetition import of_repetition
 from premortem.agent.plans.ground import Ground
 from premortem.agent.plans.ways import shares
+from premortem.agent.steps.catalogue import text
 from premortem.domain.bodies import leaves, read_body
 from premortem.domain.places import Place
 from premortem.domain.run import SAFE_METHODS, Case

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from premortem.agent.planning import titles
-from premortem.agent.steps.catalogue import text
-from premortem.agent.planning.draft import CannotWrite, Draft
-from premortem.agent.understanding.failure_modes import ANONYMOUS
 from premortem.agent.outcomes.role import of_credentials
+from premortem.agent.planning import titles
+from premortem.agent.planning.draft import CannotWrite, Draft
+from premortem.agent.planning.reach import Reached
 from premortem.agent.plans.ground import (
     Ground,
     is_meant,
@@ -17,7 +16,8 @@ from premortem.agent.plans.ground import (
     to_scenario,
     witness,
 )
-from premortem.agent.planning.reach import Reached
+from premortem.agent.steps.catalogue import text
+from premortem.agent.understanding.failure_modes import ANONYMOUS
 from premortem.domain.scenario import Scenario
 from premortem.domain.traffic import OperationProfile
 

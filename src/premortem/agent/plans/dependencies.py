@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 
 from premortem.agent.planning import state_titles, titles
-from premortem.agent.steps.catalogue import text
-from premortem.agent.planning.draft import CannotWrite, Draft
-from premortem.agent.planning.expectation import Expectation, captured
+from premortem.agent.planning.draft import DoesNotApply, Draft
+from premortem.agent.planning.expectation import Expectation, captured, success_status
+from premortem.agent.planning.reach import Reached
 from premortem.agent.plans.ground import (
     Ground,
     as_role,
@@ -18,7 +18,7 @@ from premortem.agent.plans.ground import (
     to_scenario,
     witness,
 )
-from premortem.agent.planning.reach import Reached
+from premortem.agent.steps.catalogue import text
 from premortem.agent.understanding.words import stems
 from premortem.domain.scenario import Scenario
 from premortem.domain.traffic import OperationProfile
@@ -27,6 +27,11 @@ _ANSWERS = (503, 502, 504, 424)
 UNAVAILABLE = 503
 ANY = "*"
 """The binding file's entry for services that it does not name."""
+_AFTERWARDS = re.compile(
+    r"\b(?:asynchronous\w*|in the background|background (?:job|task|process)|queued?|afterwards|"
+    r"later by|does not wait|not waited for)\b",
+    re.IGNORECASE,
+)
 _DOWN = re.compile(
     r"\b(?:the |our |an? )?([a-z][\w-]{2,40})(?: (?:service|api|system|server|provider|gateway))? "
     r"(?:is|are|was|were|goes|went|times|timed|answers?|answered|does|did|returns?|fails?|failed|"
@@ -40,7 +45,7 @@ def dependency_failure(
 ) -> Iterator[Scenario]:
     """The request while the service asked about answers 503: refused in order, nothing changed."""
     if not ground.services:
-        raise CannotWrite(
+        raise DoesNotApply(
             "no service behind it can be made to fail: name one in the binding file, [services]"
         )
     service = _asked(ground)
@@ -91,6 +96,13 @@ def of_outage(operation: OperationProfile) -> Expectation:
                 else f"the specification declares {status}",
                 source="captured" if count else "specification",
             )
+    if _AFTERWARDS.search(f"{operation.summary} {operation.description}"):
+        return Expectation(
+            status=success_status(operation),
+            because="the specification says that what is needed of others is done afterwards",
+            source="specification",
+            certain=False,
+        )
     return Expectation(
         status=UNAVAILABLE,
         because="convention: what cannot be done now is answered 503 (RFC 9110, 15.6.4)",

@@ -9,11 +9,18 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from premortem.agent.understanding.boundaries import EdgeValue, edge_value, fits, mode_of, wanted
-from premortem.agent.understanding.inputs import InputField
 from premortem.agent.plans.given import value_given
 from premortem.agent.plans.ground import Ground
-from premortem.agent.understanding.said import LESS, MORE, example, has_many_decimals, numbers, quoted
+from premortem.agent.understanding.boundaries import EdgeValue, edge_value, fits, mode_of, wanted
+from premortem.agent.understanding.inputs import InputField, resolved
+from premortem.agent.understanding.said import (
+    LESS,
+    MORE,
+    example,
+    has_many_decimals,
+    numbers,
+    quoted,
+)
 from premortem.domain.bodies import text_of
 from premortem.domain.proposal import FailureModeName
 from premortem.domain.traffic import OperationProfile
@@ -210,7 +217,8 @@ def _unknown(aim: Aim) -> Iterator[EdgeValue]:
     texts = [text for text in known if isinstance(text, str)]
     capital = bool(texts) and all(text.isupper() for text in texts)
     default = "unknown" if not capital else "XXX" if _short(texts) else "UNKNOWN"
-    value: Any = said if said and said not in known else default
+    other = default if default not in known else f"NOT-{default}" if capital else f"not-{default}"
+    value: Any = said if said and said not in known else other
     if known and not texts:
         value = 999
     shown = str(value)[:_SHOWN_CHARACTERS_MAX]
@@ -223,7 +231,7 @@ def _short(texts: list[str]) -> bool:
 
 def closed_list(field: InputField) -> tuple[Any, ...]:
     """The values that FIELD may have; empty: no specification says that the list is closed."""
-    schema = field.constraints
+    schema = {**resolved(field.schema, field.root), **field.constraints}
     if isinstance(schema.get("enum"), list):
         return tuple(schema["enum"])
     if "const" in schema:
@@ -237,7 +245,13 @@ def closed_list(field: InputField) -> tuple[Any, ...]:
 def _edge(name: str, aim: Aim) -> EdgeValue | None:
     if not fits(name, aim.types):
         return None
-    return edge_value(name, schema=aim.field.constraints, types=aim.types, usual=aim.base)
+    found = edge_value(name, schema=aim.field.constraints, types=aim.types, usual=aim.base)
+    bound = {"too_large": "aximum", "too_small": "inimum"}.get(name)
+    if found is None or bound is None or not isinstance(found.value, int | float):
+        return found
+    if any(bound in key for key in aim.field.constraints):
+        return found
+    return replace(found, says=f"of {text_of(found.value)[:_SHOWN_CHARACTERS_MAX]}")
 
 
 def types_of_value(value: Any) -> frozenset[str]:

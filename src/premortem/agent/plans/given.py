@@ -8,11 +8,11 @@ from typing import Any
 
 import msgspec
 
-from premortem.agent.understanding.boundaries import EdgeValue
 from premortem.agent.planning.draft import CannotWrite
-from premortem.agent.understanding.inputs import InputField, input_fields
-from premortem.agent.plans.ground import changed
 from premortem.agent.planning.reach import Reached
+from premortem.agent.plans.ground import changed
+from premortem.agent.understanding.boundaries import EdgeValue
+from premortem.agent.understanding.inputs import InputField, input_fields
 from premortem.domain.bodies import is_json, text_of
 from premortem.domain.run import Case
 from premortem.domain.traffic import OperationProfile

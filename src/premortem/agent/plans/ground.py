@@ -10,16 +10,17 @@ import msgspec
 from msgspec import Struct
 
 from premortem.agent.planning import titles
-from premortem.agent.understanding.boundaries import EdgeValue
-from premortem.agent.steps.catalogue import text
 from premortem.agent.planning.declared import usual_role
 from premortem.agent.planning.draft import CannotWrite, Draft
 from premortem.agent.planning.expectation import DENIED, Evidence, Expectation, facts_of
-from premortem.agent.understanding.failure_modes import ANONYMOUS, mode_named
 from premortem.agent.planning.observation import Observation, observation
-from premortem.agent.plans.supplies import refuse_lost, refuse_secrets
 from premortem.agent.planning.reach import Reached
-from premortem.domain.bodies import at
+from premortem.agent.plans.supplies import refuse_lost, refuse_secrets
+from premortem.agent.steps.catalogue import text
+from premortem.agent.understanding.boundaries import EdgeValue
+from premortem.agent.understanding.failure_modes import ANONYMOUS, mode_named
+from premortem.agent.understanding.inputs import input_fields
+from premortem.domain.bodies import at, leaves, read_body
 from premortem.domain.run import SAFE_METHODS, Case
 from premortem.domain.scenario import (
     UNCERTAIN,
@@ -32,6 +33,7 @@ from premortem.domain.scenario import (
 from premortem.domain.template import split_template
 from premortem.domain.traffic import Exchange, OperationProfile, Profile
 from premortem.generate.order_kit import Kit
+from premortem.generate.references import needed_references
 
 
 class Ground(Struct, frozen=True, kw_only=True):
@@ -108,7 +110,8 @@ def witness(
     params = draft.params(len(draft.cases) - 1, operation.operation.template)
     before = range(len(draft.cases) - 1)
     known = [draft.path(index) for index in before]
-    found = observation(operation, params, ground.evidence, gone=gone, known=known)
+    absent = _absent(ground, draft.cases[:-1])
+    found = observation(operation, params, ground.evidence, gone=gone, known=known, absent=absent)
     if found is None:
         return None
     present = [case.role for case in draft.cases if case.role in found.roles]
@@ -121,6 +124,22 @@ def witness(
         if seen_by is not None and not roles:
             roles = [usual_role(seen_by, ground.profile, ground.roles)]
     return Seen(observation=found, role=roles[0]) if roles else None
+
+
+def _absent(ground: Ground, cases: Sequence[Case]) -> frozenset[str]:
+    """Places that requests like CASES may fill, and these leave out: answers lack them, too."""
+    sent: set[str] = set()
+    known: set[str] = set()
+    for case in cases:
+        operation = ground.kit.operations.get(case.operation_id)
+        if operation is None or not case.request.body:
+            continue
+        known |= {f.place.name for f in input_fields(operation) if f.place.part == "body"}
+        try:
+            sent |= {place.name for place, _ in leaves(read_body(case.request))}
+        except ValueError:
+            continue
+    return frozenset(known - sent)
 
 
 def look(draft: Draft, seen: Seen, *, before: bool) -> None:
@@ -211,6 +230,7 @@ def to_scenario(
         expected.certain
         and not _is_unproven(operation, draft.cases, expected)
         and not _is_perhaps_denied(ground, operation, expected)
+        and (expected.outcome_class == "denied" or not _made_up(ground, draft.cases[-1:]))
         and (not understood.edition or can_switch(ground, understood.edition))
     )
     doubt = () if known else (UNCERTAIN,)
@@ -224,7 +244,7 @@ def to_scenario(
             failure_mode=mode.name,
             parents=tuple(parent for case in draft.cases for parent in case.origin.parents),
             profile_version=ground.profile.version,
-            expectation=expected.because,
+            expectation="; ".join((expected.because, *_made_up(ground, draft.cases))),
             outcome=expected.outcome_class,
         ),
         operation_id=operation.id,
@@ -233,6 +253,24 @@ def to_scenario(
         trace_id="prompt-" + sha256(understood.prompt.encode()).hexdigest()[:8],
         tags=("prompt", mode.tag, *doubt),
     )
+
+
+def _made_up(ground: Ground, cases: Sequence[Case]) -> tuple[str, ...]:
+    """What CASES have to name in their bodies though nothing that is known makes it, in words; what
+    the question itself is about is none of it."""
+    asked = ground.understood
+    if asked.failure_mode == "unknown_reference":
+        return ()
+    found: list[str] = []
+    for case in cases:
+        operation = ground.kit.operations.get(case.operation_id)
+        if operation is None or case.origin.source != "scenario" or not case.request.body:
+            continue
+        bound = {binding.place for binding in case.bindings}
+        lost = (p for p in needed_references(operation) if p.part == "body" and p not in bound)
+        names = (place.tokens[-1] for place in lost)
+        found += [f"nothing known makes what {n} names" for n in names if n != asked.field]
+    return tuple(dict.fromkeys(found))
 
 
 _ABOUT_ROLES = frozenset({"forbidden_role", "invalid_token", "others_data"})

@@ -9,11 +9,14 @@ from itertools import islice
 from msgspec import Struct
 
 from premortem.agent.planning import titles
-from premortem.agent.understanding.boundaries import EdgeValue
-from premortem.agent.steps.catalogue import text
 from premortem.agent.planning.draft import Draft
-from premortem.agent.planning.expectation import Expectation, captured, invalid_status, success_status
-from premortem.agent.understanding.inputs import InputField
+from premortem.agent.planning.expectation import (
+    Expectation,
+    captured,
+    invalid_status,
+    success_status,
+)
+from premortem.agent.planning.reach import Reached
 from premortem.agent.plans.ground import Ground
 from premortem.agent.plans.readback import echo_of, read_back
 from premortem.agent.plans.valued import (
@@ -25,7 +28,9 @@ from premortem.agent.plans.valued import (
     named_field,
     valued,
 )
-from premortem.agent.planning.reach import Reached
+from premortem.agent.steps.catalogue import text
+from premortem.agent.understanding.boundaries import EdgeValue
+from premortem.agent.understanding.inputs import InputField
 from premortem.agent.understanding.words import is_action, stems
 from premortem.domain.places import body_place
 from premortem.domain.run import SAFE_METHODS

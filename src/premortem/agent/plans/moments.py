@@ -9,15 +9,17 @@ from itertools import islice
 
 from msgspec import Struct
 
-from premortem.agent.planning import titles
-from premortem.agent.understanding.boundaries import EdgeValue
-from premortem.agent.planning.expectation import Expectation, invalid_status, success_status
-from premortem.agent.understanding.inputs import InputField, input_fields
 from premortem.agent.outcomes.value import values_at
+from premortem.agent.planning import titles
+from premortem.agent.planning.draft import DoesNotApply
+from premortem.agent.planning.expectation import Expectation, invalid_status, success_status
+from premortem.agent.planning.reach import Reached
+from premortem.agent.plans.days import cut_in_zone
 from premortem.agent.plans.ground import Ground
 from premortem.agent.plans.valued import Put, allowed, expectation, named_field, valued
+from premortem.agent.understanding.boundaries import EdgeValue
+from premortem.agent.understanding.inputs import InputField, input_fields
 from premortem.agent.understanding.preconditions import MOMENTS
-from premortem.agent.planning.reach import Reached
 from premortem.agent.understanding.words import stems, tokens
 from premortem.domain.run import SAFE_METHODS
 from premortem.domain.scenario import Scenario
@@ -81,11 +83,13 @@ class _Moment(Struct, frozen=True, kw_only=True):
 
 def time_edge(ground: Ground, operation: OperationProfile, reached: Reached) -> Iterator[Scenario]:
     """The request with the moment that the question means."""
+    if _ZONE.search(ground.understood.prompt.lower()):
+        yield from cut_in_zone(ground, operation, reached)
     fields = [f for f in input_fields(operation) if _is_moment(f)]
     named = named_field(ground, operation)
     field = named if named in fields else next(iter(fields), None)
     if field is None:
-        return
+        raise DoesNotApply("it takes no date and no time")
     for moment in islice(_moments(ground, field, fields), EDGES_MAX):
         puts = _puts(moment, field, fields)
         if not puts:

@@ -10,16 +10,16 @@ from typing import Any
 from msgspec import Struct
 
 from premortem.agent.planning import titles
-from premortem.agent.understanding.boundaries import EdgeValue
-from premortem.agent.steps.catalogue import text
 from premortem.agent.planning.draft import Draft
 from premortem.agent.planning.expectation import Expectation, invalid_status, success_status
-from premortem.agent.understanding.inputs import InputField, input_fields
 from premortem.agent.planning.observation import good_answer
+from premortem.agent.planning.reach import Reached
 from premortem.agent.plans.ground import Ground
 from premortem.agent.plans.readback import ReadBack, echo_of, read_back
 from premortem.agent.plans.valued import More, Put, allowed, as_login, takes_body, valued
-from premortem.agent.planning.reach import Reached
+from premortem.agent.steps.catalogue import text
+from premortem.agent.understanding.boundaries import EdgeValue
+from premortem.agent.understanding.inputs import InputField, input_fields
 from premortem.agent.understanding.words import stems, tokens
 from premortem.domain.bodies import text_of
 from premortem.domain.places import Place, body_place

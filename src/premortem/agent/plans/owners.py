@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from msgspec.structs import replace
 
-from premortem.agent.planning import state_titles, titles
-from premortem.agent.steps.catalogue import text
-from premortem.agent.planning.draft import CannotWrite, Draft
-from premortem.agent.planning.expectation import Expectation, success_status
-from premortem.agent.understanding.failure_modes import ANONYMOUS
-from premortem.agent.understanding.inputs import input_fields
-from premortem.agent.planning.observation import observation
-from premortem.agent.outcomes.reference import crossings, of_self, of_stranger
+from premortem.agent.outcomes.reference import crossings, of_self, of_stranger, own_only
 from premortem.agent.outcomes.role import of_role
 from premortem.agent.outcomes.state import as_asked
+from premortem.agent.planning import state_titles, titles
+from premortem.agent.planning.draft import DoesNotApply, Draft
+from premortem.agent.planning.expectation import Expectation, success_status
+from premortem.agent.planning.observation import observation
+from premortem.agent.planning.reach import Reached
 from premortem.agent.plans.ground import (
     Ground,
     Seen,
@@ -27,11 +25,15 @@ from premortem.agent.plans.ground import (
     witness,
 )
 from premortem.agent.plans.values_in import with_value
-from premortem.agent.planning.reach import Reached
+from premortem.agent.plans.versions import made_first
+from premortem.agent.steps.catalogue import text
+from premortem.agent.understanding.failure_modes import ANONYMOUS
+from premortem.agent.understanding.inputs import input_fields
 from premortem.domain.bodies import leaves, read_body
 from premortem.domain.places import Place
 from premortem.domain.run import SAFE_METHODS, Case
 from premortem.domain.scenario import Scenario
+from premortem.domain.template import split_template
 from premortem.domain.traffic import OperationProfile
 from premortem.generate.order_kit import loose
 from premortem.generate.replay import UNKNOWN
@@ -44,6 +46,15 @@ _SELF = re.compile(
     r"(?:their|his|her|your|my|one's) own)\b",
     re.IGNORECASE,
 )
+_THEY_MADE = re.compile(
+    r"\bthe same (?:person|user|employee|colleague|member|clerk|manager|agent|account)\b"
+    r".{3,60}\band\b|"
+    r"\b(?:they|he|she|who) (?:has |have |had )?(?:just )?(?:requested|asked for|"
+    r"created|made|submitted|raised|filed|wrote|opened|put in|proposed|drafted)\b",
+    re.IGNORECASE,
+)
+"""How a question says that who made a thing decides about it."""
+_WHO_DECIDES = frozenset({"others_data", "forbidden_role", "forbidden_transition", "wrong_order"})
 WORK_STEPS_MAX = 10
 """Requests of another visit that is put beside the one that is looked at."""
 
@@ -52,48 +63,83 @@ def others_data(
     ground: Ground, operation: OperationProfile, reached: Reached
 ) -> Iterator[Scenario]:
     """Somebody else asks; where all may, what is shown of one thing holds nothing of another."""
-    changes = operation.operation.method not in SAFE_METHODS
-    if changes and _SELF.search(ground.understood.prompt):
-        own = _by_themselves(ground, operation, reached)
-        if own is not None:
-            yield own
+    if is_by_themselves(ground, operation):
+        own = list(decided_by_maker(ground, operation, reached))
+        if own:
+            yield from own
             return
+    if not _is_about_a_thing(operation, reached):
+        raise DoesNotApply("it names nothing that somebody could own")
     apart = _apart(ground, operation, reached)
     shared = not ground.understood.role and not ground.understood.owner
     if apart is not None and shared and _is_shared(ground, operation):
         yield apart
         return
-    cases = _owned(ground, reached)
-    owner = cases[0].role
+    cases = made_first(replace(reached, cases=_owned(ground, reached))).cases
+    owner = _maker(cases).role
     made = any(c.request.method not in SAFE_METHODS for c in cases[:-1])
     if not made and shared:
-        raise CannotWrite("nothing shows who makes what it is about")
-    strangers = _strangers(ground, operation, owner)
+        raise DoesNotApply("nothing shows who makes what it is about")
+    inside = {c.role for c in cases[:-1] if c.request.method not in SAFE_METHODS}
+    strangers = _strangers(ground, operation, owner, inside)
+    barred = bool(operation.allowed_roles) and owner not in operation.allowed_roles
+    if barred and shared and not own_only(operation, strangers):
+        raise DoesNotApply(f"{owner}, who makes it, may not do this at all, whosever it is")
     if not strangers and apart is None:
-        raise CannotWrite("no second role is configured that could ask for what another made")
+        raise DoesNotApply("no second role is configured that could ask for what another made")
     for stranger in strangers:
-        yield _refused(ground, operation, cases, stranger, owner, made=made)
+        # Whoever owns what lies above may do what they like with what is in it.
+        known = made and stranger not in inside
+        yield _refused(ground, operation, cases, stranger, owner, made=known)
     if apart is not None:
         yield apart
 
 
-def _by_themselves(
+def _is_about_a_thing(operation: OperationProfile, reached: Reached) -> bool:
+    """Whether a request of OPERATION names something that was there before."""
+    return "{" in operation.operation.template or bool(reached.cases[-1].bindings)
+
+
+def _maker(cases: Sequence[Case]) -> Case:
+    """What made the thing that the last of CASES is about; the first of them, where none did."""
+    bound = [b.step for b in cases[-1].bindings if b.place.part == "path"]
+    bound = bound or [b.step for b in cases[-1].bindings]
+    path = cases[-1].request.path
+    put = [
+        case
+        for case in cases[:-1]
+        if case.request.method == "PUT"
+        and f"{path}/".startswith(f"{case.request.path.rstrip('/')}/")
+    ]
+    return cases[bound[-1]] if bound else (put[-1] if put else cases[0])
+
+
+def is_by_themselves(ground: Ground, operation: OperationProfile) -> bool:
+    """Whether the question is about one person who takes both steps of what two are to do."""
+    changes = operation.operation.method not in SAFE_METHODS and "{" in operation.operation.template
+    if not changes or ground.understood.failure_mode not in _WHO_DECIDES:
+        return False
+    prompt = ground.understood.prompt
+    return _SELF.search(prompt) is not None or _THEY_MADE.search(prompt) is not None
+
+
+def decided_by_maker(
     ground: Ground, operation: OperationProfile, reached: Reached
-) -> Scenario | None:
-    """Who made the thing does what another is to do; None: no role may do both."""
+) -> Iterator[Scenario]:
+    """Who made the thing does what another is to do; nothing, where no role may do both."""
     final = reached.cases[-1]
     bound = [b.step for b in final.bindings if b.place.part == "path"]
     maker = ground.kit.operations.get(reached.cases[bound[-1]].operation_id) if bound else None
     if maker is None:
-        return None
+        return
     wanted = ground.understood.role
     both = [
         r
-        for r in dict.fromkeys((wanted, final.role, *ground.roles))
+        for r in ((wanted,) if wanted else dict.fromkeys((final.role, *ground.roles)))
         if r and _may(ground, r, operation) and _may(ground, r, maker)
     ]
     if not both:
-        return None
+        return
     role = both[0]
     cases = (
         *reached.cases[: bound[-1]],
@@ -102,7 +148,8 @@ def _by_themselves(
         replace(final, role=role),
     )
     expected = as_asked(ground.understood.outcomes, of_self(operation, role, ground.evidence))
-    return _asked(ground, operation, cases, expected, role, state_titles.own(operation, role))
+    meant = replace(ground, understood=replace(ground.understood, failure_mode="others_data"))
+    yield _asked(meant, operation, cases, expected, role, state_titles.own(operation, role))
 
 
 def _may(ground: Ground, role: str, operation: OperationProfile) -> bool:
@@ -125,16 +172,29 @@ def _owned(ground: Ground, reached: Reached) -> tuple[Case, ...]:
     return tuple(replace(c, role=owner) if c.role == was else c for c in reached.cases)
 
 
-def _strangers(ground: Ground, operation: OperationProfile, owner: str) -> list[str]:
+def _strangers(
+    ground: Ground, operation: OperationProfile, owner: str, inside: Collection[str]
+) -> list[str]:
     """Who asks: the role that the question names, else others who do the same with theirs."""
     role = ground.understood.role
     if role and role != owner:
         return [role]
     others = [r for r in ground.roles if r not in (owner, UNKNOWN, "")]
     passing = [r for r in others if ground.kit.passes(r, operation)]
+    allowed = [r for r in others if r in operation.allowed_roles]
     crossing = crossings(operation, ground.evidence)
-    ranked = sorted(passing or others, key=lambda r: r not in crossing)
-    return ranked[:STRANGERS_MAX]
+    stem = split_template(operation.operation.template)[:1]
+    beside = [
+        o for o in ground.profile.operations if split_template(o.operation.template)[:1] == stem
+    ]
+    limited = own_only(operation, allowed if operation.allowed_roles else others, beside)
+    # Who may otherwise, but only with their own; whoever may not at all is another question.
+    ranked = sorted(
+        passing or limited or allowed or ([] if operation.allowed_roles else others),
+        key=lambda r: (r in inside, r not in limited, r not in crossing),
+    )
+    # Beside those who are limited to their own, everybody else may well be let through.
+    return (list(limited) or ranked)[:STRANGERS_MAX]
 
 
 def _refused(
@@ -153,7 +213,9 @@ def _refused(
     )
     if not made:  # whose it is, only the question says
         expected = replace(expected, certain=False)
-    title = state_titles.others(operation, stranger, owner)
+    maker = ground.kit.operations.get(_maker(cases).operation_id)
+    above = titles.entity(maker) if maker is not None else ""
+    title = state_titles.others(operation, stranger, owner, above=above)
     return _asked(ground, operation, cases, expected, stranger, title)
 
 

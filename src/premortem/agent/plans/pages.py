@@ -8,17 +8,17 @@ from itertools import islice
 from typing import Any
 
 from premortem.agent.planning import titles
-from premortem.agent.understanding.boundaries import EdgeValue, edge_value
-from premortem.agent.steps.catalogue import text
-from premortem.agent.planning.draft import Draft
+from premortem.agent.planning.draft import DoesNotApply, Draft
 from premortem.agent.planning.expectation import Expectation, invalid_status, success_status
-from premortem.agent.understanding.inputs import InputField, input_fields
 from premortem.agent.planning.observation import good_answer, list_in
+from premortem.agent.planning.reach import Reached
 from premortem.agent.plans.edges import asked_names
 from premortem.agent.plans.ground import Ground
 from premortem.agent.plans.valued import More, Put, allowed, expectation, named_field, valued
+from premortem.agent.steps.catalogue import text
+from premortem.agent.understanding.boundaries import EdgeValue, edge_value
+from premortem.agent.understanding.inputs import InputField, input_fields
 from premortem.agent.understanding.preconditions import PAGING
-from premortem.agent.planning.reach import Reached
 from premortem.agent.understanding.said import numbers, quoted
 from premortem.agent.understanding.words import stems
 from premortem.domain.scenario import Scenario
@@ -45,7 +45,7 @@ def pagination_edge(
     """The list read with its page, size or cursor where nothing, or too much, is."""
     field = _field(ground, operation)
     if field is None:
-        return
+        raise DoesNotApply("it takes no page, no page size and no cursor")
     if _TO_THE_END.search(ground.understood.prompt.lower()) and not set(field.stems) & _PLACES:
         yield from _last_page(ground, operation, reached)
     for edge in islice(_edges(ground, field), EDGES_MAX):

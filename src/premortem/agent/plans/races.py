@@ -8,12 +8,13 @@ from itertools import islice
 
 from msgspec.structs import replace
 
-from premortem.agent.planning import state_titles, titles
-from premortem.agent.steps.catalogue import text
-from premortem.agent.planning.draft import Draft
-from premortem.agent.planning.expectation import Expectation, success_status
 from premortem.agent.outcomes.repetition import of_repetition
 from premortem.agent.outcomes.version import of_outdated
+from premortem.agent.planning import state_titles, titles
+from premortem.agent.planning.draft import DoesNotApply, Draft
+from premortem.agent.planning.expectation import Expectation, replacing_status, success_status
+from premortem.agent.planning.reach import Reached
+from premortem.agent.planning.whole import whole_amount
 from premortem.agent.plans.aftermath import listing_of, twin_of
 from premortem.agent.plans.ground import (
     Ground,
@@ -21,14 +22,20 @@ from premortem.agent.plans.ground import (
     is_meant,
     to_scenario,
 )
+from premortem.agent.plans.marks import say_trace
 from premortem.agent.plans.repeats import once_only
 from premortem.agent.plans.states import Found, done_by, in_states
 from premortem.agent.plans.totals import of_excess
 from premortem.agent.plans.values_in import with_value
-from premortem.agent.plans.versions import keep_version, stale_change, version_of, with_version
+from premortem.agent.plans.versions import (
+    keep_version,
+    made_first,
+    stale_change,
+    version_of,
+    with_version,
+)
 from premortem.agent.plans.ways import Asked, led_by, start_of
-from premortem.agent.planning.reach import Reached
-from premortem.agent.planning.whole import whole_amount
+from premortem.agent.steps.catalogue import text
 from premortem.domain.run import SAFE_METHODS, Case
 from premortem.domain.scenario import Scenario
 from premortem.domain.traffic import OperationProfile
@@ -49,7 +56,7 @@ def concurrent_change(
 ) -> Iterator[Scenario]:
     """The same request several times at once: of what may happen once, one succeeds."""
     if operation.operation.method in SAFE_METHODS:
-        return
+        raise DoesNotApply("it changes nothing, so two at once do no harm")
     versioned = version_of(ground, operation)
     based = versioned is not None and versioned.known and operation.operation.method != "POST"
     if based and not _makes_new(ground, operation):
@@ -146,6 +153,8 @@ def _race(ground: Ground, operation: OperationProfile, reached: Reached) -> Scen
         listing.look(draft, made=True)
     if twin is not None and repetition.refused:
         twin.look(draft, compare=True)
+    if repetition.refused and again:
+        say_trace(ground, operation, draft)
     return _named(ground, operation, draft, expected, times)
 
 
@@ -166,6 +175,7 @@ def _of_one_version(
     """All of them based on one version: the first makes it outdated for the others."""
     versioned = version_of(ground, operation)
     # The case before the last stands for the change in between, which does not come here.
+    reached = made_first(reached)
     cases = as_role(tuple(map(unkeyed, (*reached.cases, reached.cases[-1]))), ground)
     draft = Draft(cases)
     last, times = len(cases) - 1, _times(ground)
@@ -175,7 +185,9 @@ def _of_one_version(
         return
     with_version(draft, last, versioned, times=times)
     outdated = of_outdated(operation, ground.evidence, header=versioned.header)
-    expected = _say(operation, draft, outdated, times)
+    # What one has deleted is not there for the others, whatever version they name.
+    others = operation.operation.method != "DELETE"
+    expected = _say(operation, draft, outdated, times, others=others, there=True)
     yield _named(ground, operation, draft, expected, times)
 
 
@@ -186,10 +198,11 @@ def _say(
     times: int,
     *,
     others: bool = True,
+    there: bool = False,
 ) -> Expectation:
     """Steps that say who succeeds, and what is expected; LOSER: what the OTHERS are answered, where
-    that is sure."""
-    success = success_status(operation)
+    that is sure. THERE: the thing is there before."""
+    success = replacing_status(operation) if there else success_status(operation)
     if not loser.refused:
         draft.add("Then", text("race_status", times, success))
         return replace(loser, status=success, facts=(), outcome=loser.outcome)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from premortem.agent.steps.catalogue import text
 from premortem.agent.planning.declared import identity_of, usual_role
 from premortem.agent.planning.draft import Draft
 from premortem.agent.planning.observation import good_answer
 from premortem.agent.plans.ground import Ground
+from premortem.agent.steps.catalogue import text
 from premortem.domain.shape import read_shape
 from premortem.domain.template import split_template
 from premortem.domain.traffic import OperationProfile

@@ -9,13 +9,18 @@ from collections.abc import Iterator, Sequence
 from msgspec.structs import replace
 
 from premortem.agent.planning import state_titles, titles
-from premortem.agent.steps.catalogue import text
 from premortem.agent.planning.draft import CannotWrite, Draft
 from premortem.agent.planning.expectation import Expectation, captured, success_status
-from premortem.agent.plans.ground import Ground, as_role, is_meant, say_outcome, to_scenario
-from premortem.agent.plans.supplies import supplied
-from premortem.agent.plans.ways import Asked, in_part, start_of
+from premortem.agent.planning.promised import promises_of
 from premortem.agent.planning.reach import Reached
+from premortem.agent.plans.edges import closed_list
+from premortem.agent.plans.ground import Ground, as_role, is_meant, say_outcome, to_scenario
+from premortem.agent.plans.marks import say_promises
+from premortem.agent.plans.supplies import supplied
+from premortem.agent.plans.values_in import with_value
+from premortem.agent.plans.ways import Asked, in_part, start_of
+from premortem.agent.steps.catalogue import text
+from premortem.agent.understanding.inputs import input_fields
 from premortem.agent.understanding.words import stems
 from premortem.domain.bodies import leaves, read_body, text_of
 from premortem.domain.run import SAFE_METHODS, Case
@@ -110,7 +115,8 @@ def _read(ground: Ground, done: Start, read: Start, partly: bool) -> Scenario | 
         return None
     if by_id and not final.bindings:
         return None
-    cases = (*row.cases, _about_the_same(unkeyed(final), row.cases))
+    before = tuple(_telling(ground, case, read.operation) for case in row.cases)
+    cases = (*before, _about_the_same(unkeyed(final), before))
     cases = supplied(cases, ground.exchanges, ground.kit.starts.replayer)
     draft = Draft(as_role(cases, ground))
     last = len(cases) - 1
@@ -131,10 +137,32 @@ def _read(ground: Ground, done: Start, read: Start, partly: bool) -> Scenario | 
     named = draft.params(last, read.operation.operation.template) if pointer else {}
     if named:
         draft.add("Then", text("field", pointer, list(named.values())[-1]))
+    say_promises(draft, read.operation)
     meant = is_meant(ground, read.operation) or is_meant(ground, done.operation)
     said = titles.from_prompt(ground.understood.prompt) if meant else ""
     title = said or state_titles.read_after(read.operation, done.operation)
     return to_scenario(ground, read.operation, draft, expected, title)
+
+
+def _telling(ground: Ground, case: Case, reading: OperationProfile) -> Case:
+    """CASE with a number where there is none, or zero, under a name of what READING promises is
+    calculated from: a report on tax shows nothing of what has no tax."""
+    promised = {stem for promise in promises_of(reading) for stem in stems(promise)}
+    operation = ground.kit.operations.get(case.operation_id)
+    if not promised or operation is None or case.request.method != "POST":
+        return case
+    try:
+        body = read_body(case.request)
+    except ValueError:
+        return case
+    for field in input_fields(operation) if isinstance(body, dict) else ():
+        numeric = bool(field.types & {"number", "integer"})
+        top = field.place.part == "body" and len(field.place.tokens) == 1
+        if numeric and top and set(field.stems) & promised and not body.get(field.name):
+            known = [field.usual, *closed_list(field)]
+            value = next((v for v in known if isinstance(v, int | float) and v > 0), None)
+            case = with_value(case, field.place, value) if value is not None else case
+    return case
 
 
 def _names_itself(ground: Ground, operation: OperationProfile) -> str:

@@ -10,12 +10,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from premortem.agent.planning import state_titles, titles
-from premortem.agent.planning.draft import CannotWrite, Draft
-from premortem.agent.planning.expectation import Expectation
-from premortem.agent.understanding.inputs import input_fields
 from premortem.agent.outcomes.reference import of_deleted, of_missing
 from premortem.agent.outcomes.state import as_asked
+from premortem.agent.planning import state_titles, titles
+from premortem.agent.planning.draft import CannotWrite, DoesNotApply, Draft
+from premortem.agent.planning.expectation import Expectation
+from premortem.agent.planning.reach import Reached
 from premortem.agent.plans.ground import (
     Ground,
     as_role,
@@ -26,19 +26,21 @@ from premortem.agent.plans.ground import (
     witness,
 )
 from premortem.agent.plans.values_in import with_value
-from premortem.agent.planning.reach import Reached
+from premortem.agent.understanding.inputs import input_fields
 from premortem.agent.understanding.words import singular, tokens
 from premortem.domain.bodies import at, read_body, readings, text_of
 from premortem.domain.conform import compiled
 from premortem.domain.places import Place
 from premortem.domain.run import SAFE_METHODS, Case
 from premortem.domain.scenario import Scenario
+from premortem.domain.shape import read_shape, types_of
 from premortem.domain.template import encode_segment, split_path, split_template
 from premortem.domain.traffic import OperationProfile
 from premortem.generate.bindings import identifier_like
 from premortem.generate.order_kit import loose
 from premortem.generate.starts import Start
 from premortem.generate.steps import Row, unkeyed
+from premortem.generate.texts import texts
 
 NUMBER_UNKNOWN = 999_999_999
 """No count of things comes near, and 32 bits hold it."""
@@ -70,17 +72,19 @@ def unknown_reference(
             yield scenario
             first = False
     if place is None:
-        raise CannotWrite("it names no thing that could be unknown")
+        raise DoesNotApply("it names no thing that could be unknown")
     usual = next((f.usual for f in input_fields(operation) if f.place == place), None)
+    if in_path and place is not None:
+        usual = _declared_like(operation, place)
     changed = to_unknown(final, place, usual=usual)
     expected = of_missing(operation, ground.evidence, in_body=not in_path)
     expected = as_asked(ground.understood.outcomes, expected)
     if in_path and not _is_well_formed(operation, changed, place):
         expected = replace(expected, certain=False)
     # What the path names is not needed any more; what a body goes with still is.
-    needed = _needed((*cases[:-1], changed))
+    needed_cases = needed((*cases[:-1], changed))
     thing = _thing(operation, place)
-    scenario = _asked(ground, operation, needed, expected, thing, deleted=False)
+    scenario = _asked(ground, operation, needed_cases, expected, thing, deleted=False)
     title = state_titles.unknown(operation, thing, deleted=False)
     yield scenario if first else replace(scenario, title=title)
 
@@ -157,7 +161,7 @@ def to_unknown(final: Case, place: Place, *, usual: Any = None) -> Case:
         index = int(place.name)
         if index >= len(segments):
             raise CannotWrite("its path has no such segment")
-        segments[index] = unknown_like(segments[index])
+        segments[index] = unknown_like(text_of(usual) if usual is not None else segments[index])
         path = "/" + "/".join(map(encode_segment, segments))
         # What stands below the unknown thing names nothing of it either; it may stay.
         return replace(final, request=replace(final.request, path=path), bindings=kept)
@@ -171,6 +175,19 @@ def to_unknown(final: Case, place: Place, *, usual: Any = None) -> Case:
     usual = at(body, place.tokens) if _is_there(body, place) else usual or NAME_UNKNOWN
     unknown = NUMBER_UNKNOWN if isinstance(usual, int) else unknown_like(text_of(usual))
     return replace(with_value(final, place, unknown), bindings=kept)
+
+
+def _declared_like(operation: OperationProfile, place: Place) -> str | None:
+    """An identifier of the form that the specification declares of PLACE in OPERATION's path; None:
+    it says nothing of its form."""
+    segment = split_template(operation.operation.template)[int(place.name)]
+    shape = read_shape(operation.parameter_schemas.get(f"path:{segment[1:-1]}", ""))
+    branch = shape.branches[0] if shape is not None and shape.branches else {}
+    if branch.get("format") == "uuid":
+        return UUID_UNKNOWN
+    if types_of(branch) == ("integer",):
+        return str(NUMBER_UNKNOWN)
+    return next(texts(branch), None) if "pattern" in branch else None
 
 
 def unknown_like(text: str) -> str:
@@ -216,7 +233,7 @@ def _is_well_formed(operation: OperationProfile, case: Case, place: Place) -> bo
     return schema is None or any(schema.is_valid(value) for value in readings(text))
 
 
-def _needed(cases: tuple[Case, ...]) -> tuple[Case, ...]:
+def needed(cases: tuple[Case, ...]) -> tuple[Case, ...]:
     """CASES without the steps that the last of them no longer takes anything from, and that make
     nothing which its path still goes through."""
     last = len(cases) - 1
@@ -280,6 +297,12 @@ def _asked(
     )
 
 
+def puts_again(operation: OperationProfile, deletion: OperationProfile) -> bool:
+    """Whether OPERATION is a PUT of the very thing that DELETION takes away."""
+    same = operation.operation.template == deletion.operation.template
+    return same and operation.operation.method == "PUT"
+
+
 def _deleted(
     ground: Ground, operation: OperationProfile, cases: tuple[Case, ...]
 ) -> Iterator[Scenario]:
@@ -303,7 +326,9 @@ def _deleted(
         shown, pair = ground.kit.shown, (other.id, operation.id)
         read = operation.operation.method in SAFE_METHODS and template == deleted
         gone = pair in shown.gone or (read and pair not in shown.kept)
-        expected = of_deleted(operation, ground.evidence, gone=gone, kept=pair in shown.kept)
+        anew = puts_again(operation, other)
+        kept = pair in shown.kept
+        expected = of_deleted(operation, ground.evidence, gone=gone, kept=kept, anew=anew)
         thing = _thing(operation, Place(part="path", name=str(len(split_template(deleted)) - 1)))
         yield _asked(ground, operation, (*row.cases, own.final), expected, thing, deleted=True)
         return

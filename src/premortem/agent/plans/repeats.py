@@ -7,12 +7,12 @@ from typing import Any
 
 import msgspec
 
+from premortem.agent.outcomes.repetition import of_repetition, of_retry
 from premortem.agent.planning import state_titles, titles
-from premortem.agent.understanding.boundaries import EdgeValue
-from premortem.agent.steps.catalogue import text
 from premortem.agent.planning.draft import Draft
 from premortem.agent.planning.expectation import Expectation
-from premortem.agent.outcomes.repetition import of_repetition, of_retry
+from premortem.agent.planning.reach import Reached
+from premortem.agent.planning.whole import whole_amount
 from premortem.agent.plans.ground import (
     Ground,
     as_role,
@@ -23,8 +23,9 @@ from premortem.agent.plans.ground import (
     to_scenario,
     witness,
 )
-from premortem.agent.planning.reach import Reached
-from premortem.agent.planning.whole import whole_amount
+from premortem.agent.plans.marks import say_trace
+from premortem.agent.steps.catalogue import text
+from premortem.agent.understanding.boundaries import EdgeValue
 from premortem.domain.bodies import at
 from premortem.domain.once import names_one_request
 from premortem.domain.scenario import Scenario
@@ -72,6 +73,8 @@ def _repetition(ground: Ground, operation: OperationProfile, reached: Reached) -
     say_outcome(draft, expected)
     if seen is not None:
         look(draft, seen, before=False)
+    if still:
+        say_trace(ground, operation, draft)
     return to_scenario(
         ground, operation, draft, expected, _title(ground, operation, refused=expected.refused)
     )

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
+from premortem.agent.outcomes.role import of_role
 from premortem.agent.planning import titles
 from premortem.agent.planning.draft import Draft
-from premortem.agent.understanding.failure_modes import ANONYMOUS
-from premortem.agent.outcomes.role import of_role
+from premortem.agent.planning.reach import Reached, reach
 from premortem.agent.plans.ground import (
     Ground,
     in_edition,
@@ -19,7 +19,7 @@ from premortem.agent.plans.ground import (
     to_scenario,
     witness,
 )
-from premortem.agent.planning.reach import Reached, reach
+from premortem.agent.understanding.failure_modes import ANONYMOUS
 from premortem.domain.run import SAFE_METHODS
 from premortem.domain.scenario import Scenario
 from premortem.domain.traffic import OperationProfile

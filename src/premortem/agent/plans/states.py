@@ -9,10 +9,6 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from premortem.agent.planning import state_titles, titles
-from premortem.agent.planning.draft import CannotWrite, Draft
-from premortem.agent.planning.expectation import Expectation
-from premortem.agent.understanding.failure_modes import ANONYMOUS
 from premortem.agent.outcomes.reference import of_deleted, of_missing
 from premortem.agent.outcomes.repetition import of_repetition
 from premortem.agent.outcomes.role import of_role
@@ -23,6 +19,10 @@ from premortem.agent.outcomes.state import (
     of_skipped,
     of_state,
 )
+from premortem.agent.planning import state_titles, titles
+from premortem.agent.planning.draft import CannotWrite, DoesNotApply, Draft
+from premortem.agent.planning.expectation import Expectation
+from premortem.agent.planning.reach import Reached
 from premortem.agent.plans.ground import (
     Ground,
     as_role,
@@ -38,7 +38,7 @@ from premortem.agent.plans.readings import (
     read_after,
     reading_named,
 )
-from premortem.agent.plans.references import to_unknown
+from premortem.agent.plans.references import puts_again, to_unknown
 from premortem.agent.plans.values_in import share
 from premortem.agent.plans.ways import (
     Asked,
@@ -47,12 +47,14 @@ from premortem.agent.plans.ways import (
     refusals,
     shares,
     state_asked,
+    state_barred,
     states_after,
 )
-from premortem.agent.planning.reach import Reached
-from premortem.agent.understanding.words import stems
+from premortem.agent.understanding.failure_modes import ANONYMOUS
+from premortem.agent.understanding.words import article, is_action, stems
 from premortem.domain.run import SAFE_METHODS, Case
 from premortem.domain.scenario import Scenario
+from premortem.domain.template import split_template
 from premortem.domain.traffic import OperationProfile
 from premortem.generate.order_kit import loose
 from premortem.generate.steps import unkeyed
@@ -72,10 +74,18 @@ def forbidden_transition(
     if operation.operation.method in SAFE_METHODS:
         yield from read_after(ground, operation, reached, asked)
         return
+    if not asked.named:
+        asked = state_barred(ground, operation) or asked
     if not _is_about_something(operation, reached):
-        raise CannotWrite("it is about nothing that could be in a state before")
+        raise DoesNotApply("it is about nothing that could be in a state before")
     found = in_states(ground, operation, reached, asked)
     if not found:
+        if not asked.named and not _ends_something(operation):
+            thing = titles.entity(operation)
+            raise DoesNotApply(
+                f"nothing is known that brings {article(thing)} {thing} into a state in which it "
+                f"would be refused, and the question names none"
+            )
         found = [_after_itself(ground, operation, reached, asked)]
     for number, (draft, expected, move) in enumerate(found[:STATES_MAX]):
         title = _title(ground, operation, expected, move, asked, first=number == 0)
@@ -129,7 +139,11 @@ def wrong_order(
     skipped = missing or _skippable(ground, operation, reached.cases)
     if not skipped:
         if operation.operation.method in SAFE_METHODS:
-            raise CannotWrite("nothing comes before it that could be left out")
+            raise DoesNotApply("nothing comes before it that could be left out")
+        if not asked.named:
+            raise DoesNotApply(
+                "no step comes before it that could be left out, and the question names none"
+            )
         expected = of_skipped(operation, (), ground.evidence)
         yield _early(ground, operation, reached.cases, expected, ())
         return
@@ -162,12 +176,18 @@ def _plain_order(
     elif (reading := reading_named(ground)) is not None:
         yield from done_then_read(ground, operation, reached, reading)
     elif not _is_about_something(operation, reached):
-        raise CannotWrite("nothing has to come before it")
+        raise DoesNotApply("nothing has to come before it: it names nothing that is made before")
 
 
 def _is_about_something(operation: OperationProfile, reached: Reached) -> bool:
     """Whether OPERATION names something that was there before: in its path or in its body."""
     return "{" in operation.operation.template or bool(reached.cases[-1].bindings)
+
+
+def _ends_something(operation: OperationProfile) -> bool:
+    """Whether done once it is done: an action on a thing, a deletion."""
+    segments = split_template(operation.operation.template)
+    return operation.operation.method == "DELETE" or is_action(operation.operation.method, segments)
 
 
 def _needing(ground: Ground, cases: Sequence[Case], skipped: Case) -> Case | None:
@@ -192,7 +212,7 @@ def _is_lost(final: Case, before: Case, skipped: Sequence[Case]) -> bool:
     """Whether FINAL's path names something that is never made now."""
     path = before.request.path
     made = (c.request.path.rstrip("/") + "/" for c in skipped if c.request.method == "PUT")
-    return final.request.path != path or any(path.startswith(name) for name in made)
+    return final.request.path != path or any(f"{path}/".startswith(name) for name in made)
 
 
 def _distinct(ways: Sequence[Refused]) -> Iterator[Refused]:
@@ -234,10 +254,14 @@ def _composed(
         if _takes_away(found.move, operation):
             pair, shown = (found.move.id, operation.id), ground.kit.shown
             gone, kept = pair in shown.gone, pair in shown.kept
-            expected = of_deleted(operation, ground.evidence, gone=gone, kept=kept)
+            anew = puts_again(operation, found.move)
+            expected = of_deleted(operation, ground.evidence, gone=gone, kept=kept, anew=anew)
         else:
             expected = of_state(operation, states, ground.evidence, words=asked.words)
         expected = as_asked(ground.understood.outcomes, expected)
+        if asked.said and expected.refused and expected.source != "captured":
+            said = f"the specification says: {asked.said[:80]}"
+            expected = replace(expected, because=said, source="specification", certain=True)
         if ways and asked.partly:
             expected = replace(of_refusal(ways[0].exchange), certain=False)
         known = expected.refused and expected.certain and found.move.id not in seen
@@ -398,7 +422,7 @@ def _skippable(ground: Ground, operation: OperationProfile, cases: Sequence[Case
     request names; else the step that makes what the question says is not there yet."""
     changing = [(i, c) for i, c in enumerate(cases[:-1]) if c.request.method not in SAFE_METHODS]
     bound = {b.step for c in cases for b in c.bindings}
-    path = cases[-1].request.path
+    path = f"{cases[-1].request.path}/"
     free = [
         c
         for i, c in changing

@@ -6,11 +6,9 @@ import re
 from collections.abc import Iterator
 
 from premortem.agent.planning import titles
-from premortem.agent.understanding.boundaries import edge_value
 from premortem.agent.planning.draft import Draft
 from premortem.agent.planning.expectation import Expectation, facts_of, success_status
-from premortem.agent.understanding.fields_meant import main_field
-from premortem.agent.understanding.inputs import input_fields
+from premortem.agent.planning.reach import Reached
 from premortem.agent.plans.ground import (
     Ground,
     as_role,
@@ -20,7 +18,9 @@ from premortem.agent.plans.ground import (
     witness,
 )
 from premortem.agent.plans.values_in import with_value
-from premortem.agent.planning.reach import Reached
+from premortem.agent.understanding.boundaries import edge_value
+from premortem.agent.understanding.fields_meant import main_field
+from premortem.agent.understanding.inputs import input_fields
 from premortem.agent.understanding.said import MORE
 from premortem.agent.understanding.words import tokens
 from premortem.domain.run import SAFE_METHODS, Case

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from premortem.agent.planning import state_titles
-from premortem.agent.planning.draft import CannotWrite, Draft
-from premortem.agent.planning.expectation import Evidence, Expectation, captured, codes_of
 from premortem.agent.outcomes.state import as_asked
+from premortem.agent.planning import state_titles
+from premortem.agent.planning.draft import DoesNotApply, Draft
+from premortem.agent.planning.expectation import Evidence, Expectation, captured, codes_of
+from premortem.agent.planning.reach import Reached
+from premortem.agent.planning.whole import whole_amount
 from premortem.agent.plans.ground import (
     Ground,
     as_role,
@@ -20,9 +22,12 @@ from premortem.agent.plans.ground import (
     to_scenario,
     witness,
 )
+from premortem.agent.plans.valued import named_field
 from premortem.agent.plans.values_in import share, with_value
-from premortem.agent.planning.reach import Reached
-from premortem.agent.planning.whole import whole_amount
+from premortem.agent.understanding.fields_meant import main_field
+from premortem.agent.understanding.inputs import input_fields
+from premortem.agent.understanding.said import numbers
+from premortem.domain.run import Case
 from premortem.domain.scenario import Scenario
 from premortem.domain.traffic import OperationProfile
 from premortem.generate.order_kit import loose
@@ -30,6 +35,8 @@ from premortem.generate.steps import unkeyed
 
 FIRST, SECOND = 0.6, 0.5
 """Parts of the whole that are taken: unequal, so that no check of repetitions steps in before."""
+TIMES_MAX = 10
+"""Requests that a question may count."""
 PARTS_MIN = 2
 """A whole below is taken twice: it may not be divisible."""
 _EXCEEDS = re.compile(
@@ -43,7 +50,8 @@ def over_total(ground: Ground, operation: OperationProfile, reached: Reached) ->
     cases = as_role(tuple(map(unkeyed, reached.cases)), ground)
     whole = whole_amount(operation, cases, ground.exchanges)
     if whole is None:
-        raise CannotWrite("nothing shows the whole that its parts could exceed")
+        yield from _as_counted(ground, operation, cases)
+        return
     place, most = whole
     first, second = share(most, FIRST), share(most, SECOND)
     if first + second <= most or most < PARTS_MIN:
@@ -66,6 +74,33 @@ def over_total(ground: Ground, operation: OperationProfile, reached: Reached) ->
     say_outcome(draft, expected)
     if seen is not None:
         look(draft, seen, before=False)
+    yield to_scenario(ground, operation, draft, expected, state_titles.over_total(operation))
+
+
+def _as_counted(
+    ground: Ground, operation: OperationProfile, cases: tuple[Case, ...]
+) -> Iterator[Scenario]:
+    """As often, and with as much, as the question says, where nothing else shows the whole.
+
+    Raises DoesNotApply where it counts nothing.
+    """
+    said = [n.value for n in numbers(ground.understood.prompt) if n.value > 0]
+    if not said:
+        raise DoesNotApply("nothing shows the whole that its parts could exceed")
+    counts = [int(n) for n in said if 1 < n <= TIMES_MAX and n == int(n)]
+    amounts = [n for n in said if n > TIMES_MAX] or said
+    final = cases[-1]
+    field = named_field(ground, operation) or main_field(input_fields(operation), ("too_large",))
+    if field is not None and field.types & {"number", "integer"}:
+        final = with_value(final, field.place, min(amounts))
+    times = max(min(counts, default=PARTS_MIN), PARTS_MIN)
+    draft = Draft((*cases[:-1], *[loose(final)] * (times - 1), final))
+    last = len(draft.cases) - 1
+    for index in range(last):
+        draft.setup(index)
+    expected = replace(of_excess(operation, ground.evidence), certain=False)
+    draft.request("When", last)
+    say_outcome(draft, expected)
     yield to_scenario(ground, operation, draft, expected, state_titles.over_total(operation))
 
 

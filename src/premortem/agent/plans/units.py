@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from premortem.agent.understanding.boundaries import EdgeValue
+from premortem.agent.outcomes.value import values_at
+from premortem.agent.planning.draft import DoesNotApply
 from premortem.agent.planning.expectation import (
     Expectation,
     captured,
@@ -15,8 +16,7 @@ from premortem.agent.planning.expectation import (
     invalid_status,
     success_status,
 )
-from premortem.agent.understanding.inputs import InputField, input_fields
-from premortem.agent.outcomes.value import values_at
+from premortem.agent.planning.reach import Reached
 from premortem.agent.plans.edges import closed_list
 from premortem.agent.plans.ground import Ground
 from premortem.agent.plans.valued import (
@@ -28,8 +28,9 @@ from premortem.agent.plans.valued import (
     takes_body,
     valued,
 )
+from premortem.agent.understanding.boundaries import EdgeValue
+from premortem.agent.understanding.inputs import InputField, input_fields
 from premortem.agent.understanding.preconditions import UNITS
-from premortem.agent.planning.reach import Reached
 from premortem.agent.understanding.words import stems, tokens
 from premortem.domain.bodies import read_body, text_of
 from premortem.domain.places import body_place
@@ -55,7 +56,7 @@ def unit_switch(
     """The request with another unit than the thing it is about has."""
     field = _field(ground, operation)
     if field is None:
-        return
+        raise DoesNotApply("it takes no currency and no unit")
     usual = _usual(reached, field)
     for value in islice(_others(ground, field, usual), SWITCHES_MAX):
         edge = EdgeValue(boundary="unit_switch", says=text_of(value), value=value)
@@ -104,7 +105,7 @@ def _usual(reached: Reached, field: InputField) -> Any:
             continue
         if isinstance(body, dict) and isinstance(body.get(field.name), str):
             return body[field.name]
-    return own
+    return own if own is not None else field.constraints.get("default")
 
 
 def _others(ground: Ground, field: InputField, usual: Any) -> Iterator[Any]:

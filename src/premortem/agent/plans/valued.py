@@ -8,11 +8,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from premortem.agent.understanding.boundaries import EdgeValue
+from premortem.agent.outcomes.value import of_value
 from premortem.agent.planning.draft import CannotWrite, Draft
 from premortem.agent.planning.expectation import Expectation, asks_for_none
-from premortem.agent.understanding.inputs import InputField, input_fields, path_fields
-from premortem.agent.outcomes.value import of_value
+from premortem.agent.planning.reach import Reached
 from premortem.agent.plans.ground import (
     Ground,
     as_role,
@@ -22,7 +21,8 @@ from premortem.agent.plans.ground import (
     to_scenario,
     witness,
 )
-from premortem.agent.planning.reach import Reached
+from premortem.agent.understanding.boundaries import EdgeValue
+from premortem.agent.understanding.inputs import InputField, input_fields, path_fields
 from premortem.domain.bodies import at, text_of
 from premortem.domain.run import Case
 from premortem.domain.scenario import Scenario

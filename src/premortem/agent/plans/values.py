@@ -9,10 +9,8 @@ from itertools import islice
 import msgspec
 
 from premortem.agent.planning import titles
-from premortem.agent.understanding.boundaries import EdgeValue
 from premortem.agent.planning.expectation import Expectation, captured, invalid_status
-from premortem.agent.understanding.fields_meant import main_field
-from premortem.agent.understanding.inputs import InputField, path_fields
+from premortem.agent.planning.reach import Reached
 from premortem.agent.plans.edges import Aim, asked_names, closed_list, edges
 from premortem.agent.plans.ground import Ground
 from premortem.agent.plans.things import on_large_thing
@@ -25,7 +23,9 @@ from premortem.agent.plans.valued import (
     named_field,
     valued,
 )
-from premortem.agent.planning.reach import Reached
+from premortem.agent.understanding.boundaries import EdgeValue
+from premortem.agent.understanding.fields_meant import main_field
+from premortem.agent.understanding.inputs import InputField, path_fields
 from premortem.agent.understanding.words import stems
 from premortem.domain.proposal import FailureModeName
 from premortem.domain.scenario import Scenario

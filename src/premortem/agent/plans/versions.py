@@ -8,11 +8,12 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from premortem.agent.planning import state_titles, titles
-from premortem.agent.steps.catalogue import text
-from premortem.agent.planning.draft import CannotWrite, Draft
 from premortem.agent.outcomes.state import as_asked
 from premortem.agent.outcomes.version import of_outdated
+from premortem.agent.planning import state_titles, titles
+from premortem.agent.planning.declared import VERSIONS
+from premortem.agent.planning.draft import DoesNotApply, Draft
+from premortem.agent.planning.reach import Reached
 from premortem.agent.plans.ground import (
     Ground,
     as_role,
@@ -24,11 +25,13 @@ from premortem.agent.plans.ground import (
 )
 from premortem.agent.plans.values_in import with_value
 from premortem.agent.plans.ways import start_of
-from premortem.agent.planning.reach import Reached
+from premortem.agent.steps.catalogue import text
+from premortem.agent.understanding.inputs import input_fields
 from premortem.domain.bodies import is_json, leaves
 from premortem.domain.places import Place
 from premortem.domain.run import SAFE_METHODS, Case
 from premortem.domain.scenario import Scenario
+from premortem.domain.template import split_path
 from premortem.domain.traffic import Exchange, OperationProfile
 from premortem.generate.order_kit import loose
 from premortem.generate.starts import Start
@@ -39,7 +42,6 @@ VERSION = "version_before"
 """Under this name the version that was read is kept."""
 UNTOLD = '"premortem-0"'
 """An entity tag of no version there is (RFC 9110, 8.8.3)."""
-_VERSIONS = frozenset({"version", "revision", "rev", "etag", "row_version", "lock_version"})
 
 
 class Versioned(Struct, frozen=True, kw_only=True):
@@ -59,12 +61,25 @@ def stale_change(
 ) -> Iterator[Scenario]:
     """Two read one version; the first changes it, the second comes with the old one."""
     if operation.operation.method in SAFE_METHODS:
-        raise CannotWrite("it changes nothing")
+        raise DoesNotApply("it changes nothing")
     if "{" not in operation.operation.template and operation.operation.method == "POST":
-        raise CannotWrite("it makes something new, of which there is no older version")
+        raise DoesNotApply("it makes something new, of which there is no older version")
+    if operation.operation.method == "POST" and version_of(ground, operation) is None:
+        raise DoesNotApply("no request of it says which version of a thing it is based on")
     # Even where no version was ever told: a condition that cannot hold is not ignored.
     versioned = version_of(ground, operation) or Versioned(header=True, known=False, told=False)
-    yield _stale(ground, operation, reached, versioned)
+    yield _stale(ground, operation, made_first(reached), versioned)
+
+
+def made_first(reached: Reached) -> Reached:
+    """REACHED with what a PUT replaces made before: only what is there has a version."""
+    *before, final = reached.cases
+    last = str(len(split_path(final.request.path)) - 1)
+    bound = any(b.place.part == "path" and b.place.name == last for b in final.bindings)
+    there = any(c.request.path == final.request.path for c in before if c.request.method == "PUT")
+    if final.request.method != "PUT" or bound or there:
+        return reached
+    return replace(reached, cases=(*before, unkeyed(loose(final)), final))
 
 
 def version_of(ground: Ground, operation: OperationProfile) -> Versioned | None:
@@ -75,7 +90,12 @@ def version_of(ground: Ground, operation: OperationProfile) -> Versioned | None:
         return Versioned(header=True)
     for field in operation.fields:
         place = field.place
-        if place.part == "body" and place.tokens and place.tokens[-1].lower() in _VERSIONS:
+        if place.part == "body" and place.tokens and place.tokens[-1].lower() in VERSIONS:
+            return Versioned(header=False, place=place)
+    for one in input_fields(operation):
+        place = one.place
+        top = place.part == "body" and len(place.tokens) == 1
+        if top and one.name.lower() in VERSIONS:
             return Versioned(header=False, place=place)
     tags = any(_tag(e) for e in ground.evidence.of(operation)) or _read_with_tag(ground, operation)
     return Versioned(header=True, known=False) if tags else None
@@ -217,6 +237,10 @@ def _who_reads(ground: Ground, reader: OperationProfile, cases: tuple[Case, ...]
     roles = [r for r, counts in reader.roles.items() if any(s[0] == "2" for s in counts)]
     present = [c.role for c in cases if c.role in roles]
     configured = [r for r in roles if r in ground.roles or not r]
+    if not reader.roles:
+        # Nobody was seen reading it: who may, or else who makes such things.
+        may = [c.role for c in cases if c.role in reader.allowed_roles or not reader.allowed_roles]
+        configured = [*may, *(r for r in reader.allowed_roles if r in ground.roles)]
     return next(iter((*present, *configured)), None)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
@@ -9,16 +10,23 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from premortem.agent.planning import titles
-from premortem.agent.planning.draft import CannotWrite
 from premortem.agent.outcomes.repetition import of_repetition
 from premortem.agent.outcomes.state import OTHER_REASONS
+from premortem.agent.planning import titles
+from premortem.agent.planning.draft import CannotWrite
+from premortem.agent.planning.reach import Reached, reach
+from premortem.agent.planning.whole import whole_amount
 from premortem.agent.plans.ground import Ground
 from premortem.agent.plans.supplies import supplied
 from premortem.agent.plans.values_in import share, with_value
-from premortem.agent.planning.reach import Reached, reach
-from premortem.agent.planning.whole import whole_amount
-from premortem.agent.understanding.words import VERBS, participle, stems
+from premortem.agent.understanding.words import (
+    STOPWORDS,
+    VERBS,
+    is_action,
+    participle,
+    stems,
+    tokens,
+)
 from premortem.checks import reason_of
 from premortem.domain.bodies import is_json
 from premortem.domain.conform import compiled
@@ -31,6 +39,12 @@ from premortem.generate.replay import UNKNOWN, recipe_cases
 from premortem.generate.starts import Start
 from premortem.generate.steps import Row, unkeyed
 
+_BARRED = re.compile(
+    r"\b(?:not|cannot|can't|never|refused|rejected|impossible|fails)\b[^.;]{0,40}\b(?:while|when|if|once|"
+    r"after|with|as long as|for)\b(?P<why>[^.;]{3,60})",
+    re.IGNORECASE,
+)
+"""How a description says in which state something is not possible."""
 STEM_MIN = 5
 """Letters from which a stem that begins another is of the same word."""
 MOVES_MAX = 60
@@ -72,6 +86,8 @@ class Asked(Struct, frozen=True, kw_only=True):
     """Ids of the operations that lead to it."""
     partly: bool = False
     """`half paid`: the move is made, but not all of it."""
+    said: str = ""
+    """The specification's own words for it; empty: it is the question that names the state."""
 
 
 def state_asked(ground: Ground, operation: OperationProfile) -> Asked:
@@ -98,6 +114,35 @@ def state_asked(ground: Ground, operation: OperationProfile) -> Asked:
         moves=frozenset(o.id for o in _meant(ground, operation, moves)),
         partly=bool(words or moves) and bool(asked & _PARTLY),
     )
+
+
+def state_barred(ground: Ground, operation: OperationProfile) -> Asked | None:
+    """The state in which OPERATION is not possible by its own description: `Not possible while
+    appointments are open`; None: it says nothing of which somebody is known to bring it about."""
+    for found in _BARRED.finditer(operation.description):
+        words = frozenset(stems(found["why"]))
+        moves = _leading(ground, operation, words) or [
+            o for o in _makers_below(ground, operation) if set(stems(titles.entity(o))) <= words
+        ]
+        if moves:
+            ids = frozenset(o.id for o in moves)
+            return Asked(words=words, named=True, moves=ids, said=" ".join(found[0].split()))
+    return None
+
+
+def _makers_below(ground: Ground, operation: OperationProfile) -> list[OperationProfile]:
+    """What makes things that belong to the thing which OPERATION's path names."""
+    template = split_template(operation.operation.template)
+    opened = max((i for i, segment in enumerate(template) if "{" in segment), default=-1)
+    above = template[: opened + 1]
+    return [
+        other
+        for other in ground.profile.operations
+        if other.operation.method == "POST"
+        and above
+        and split_template(other.operation.template)[:-1] == above
+        and other.id != operation.id
+    ]
 
 
 def _leading(
@@ -141,16 +186,21 @@ def _mentioned(ground: Ground, operation: OperationProfile) -> frozenset[str]:
         if other.operation.method not in SAFE_METHODS and other.id != operation.id:
             words = led_by(ground, other) - own - set(stems(titles.entity(other)))
             found |= words & asked
-    return frozenset(found)
+    # `in` of what is checked in stands in every other question.
+    return frozenset(word for word in found if word not in STOPWORDS and len(word) > 2)
 
 
 def led_by(ground: Ground, operation: OperationProfile) -> set[str]:
     """Stems of the words for the state that OPERATION brings a thing into."""
-    literal = [s for s in split_template(operation.operation.template) if "{" not in s]
+    segments = split_template(operation.operation.template)
+    literal = [s for s in segments if "{" not in s]
     found: set[str] = set()
     if operation.operation.method in ("POST", "PUT") and literal:
         found |= set(stems(literal[-1]))
     found |= set(stems(participle(titles.verb(operation).split(" ")[0])))
+    ends = operation.operation.method == "DELETE" or is_action(operation.operation.method, segments)
+    if ends and (said := tokens(operation.summary)[:1]):
+        found |= set(stems(participle(said[0])))  # `Archive a patient`, however it is done
     for machine, state in states_after(ground, operation):
         # A switch says it by its name: `locked` is true.
         found |= set(stems(machine.field if state == "true" else state))

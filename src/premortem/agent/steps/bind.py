@@ -19,10 +19,12 @@ from premortem.agent.steps import phrases
 from premortem.agent.steps.bindings import Bindings
 from premortem.agent.steps.catalogue import Argument, CatalogueStep, StepMatch, match, nearest
 from premortem.agent.steps.hooks import listed
+from premortem.domain.invariant import compared
 from premortem.domain.scenario import Keyword, Scenario, Step
 
 _METHOD = re.compile(r"[A-Z]{3,10}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """A token of RFC 9110, section 5.6.2."""
 _OWN_HEADERS = frozenset({"host", "content-length", "transfer-encoding", "connection"})
@@ -174,6 +176,23 @@ def _role(arguments: Sequence[str], bindings: Bindings, roles: Collection[str]) 
     return f"the role {written!r} is not configured; premortem.toml knows {listed(roles, 'role')}"
 
 
+def _signs_in(arguments: Sequence[str], bindings: Bindings, roles: Collection[str]) -> str:
+    if problem := _role(arguments, bindings, roles):
+        return problem
+    role = bindings.role(arguments[1])
+    if role in bindings.logins:
+        return ""
+    return f"the role {role!r} has no [roles.{role}.login] in premortem.toml, so nobody signs in"
+
+
+def _holds(arguments: Sequence[str], _: Bindings, __: Collection[str]) -> str:
+    try:
+        compared(_VARIABLE.sub("1", arguments[0]))
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
 def _claim(arguments: Sequence[str], bindings: Bindings, _: Collection[str]) -> str:
     if arguments[1] == SIGNATURE or bindings.tokens is not None:
         return ""
@@ -282,6 +301,8 @@ def _event(arguments: Sequence[str], bindings: Bindings, _: Collection[str]) -> 
 _CHECKS: Mapping[str, _Check] = {
     "actor_role": _role,
     "token_claim": _claim,
+    "sign_in": _signs_in,
+    "holds": _holds,
     "edition": _edition,
     "time_set": _time,
     "service_status": _service,

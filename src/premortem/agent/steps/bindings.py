@@ -58,7 +58,7 @@ from premortem.agent.steps.hooks import (
     listed,
 )
 from premortem.agent.steps.phrases import Phrase, check_phrases
-from premortem.config import Config
+from premortem.config import Config, Login
 from premortem.errors import ConfigError
 
 ANY = "*"
@@ -82,6 +82,8 @@ class Bindings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A scenario's table -> the one in the database, with its schema where that is needed."""
     events: Mapping[str, EventSink] = field(default_factory=dict)
     phrases: Mapping[str, Phrase] = field(default_factory=dict)
+    logins: Mapping[str, Login] = field(default_factory=dict)
+    """Configured role -> how it signs in, from premortem.toml; not written in the file."""
     directory: str = "."
     """Where the file lies, for commands and files; not written in it."""
 
@@ -139,7 +141,10 @@ def parse_bindings(data: bytes, config: Config) -> Bindings:
     editions = dict(bindings.editions)
     if ANY not in editions and config.target.edition_header:
         editions[ANY] = Switch(headers={config.target.edition_header: "${value}"})
-    return msgspec.structs.replace(bindings, directory=str(path.parent), editions=editions)
+    logins = {name: role.login for name, role in config.roles.items() if role.login is not None}
+    return msgspec.structs.replace(
+        bindings, directory=str(path.parent), editions=editions, logins=logins
+    )
 
 
 def _check(bindings: Bindings, config: Config, path: Path) -> None:

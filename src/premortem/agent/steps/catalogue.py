@@ -74,6 +74,14 @@ CATALOGUE: tuple[CatalogueStep, ...] = (
         means="Their token says something else: signed anew; the claim `signature` breaks it.",
     ),
     CatalogueStep(
+        name="sign_in",
+        expression="the actor {string} signs in anew as {string}",
+        keyword="Given",
+        area="actors",
+        example='the actor "ann" signs in anew as "Cashier"',
+        means="With the login that the role has in premortem.toml; the session is theirs alone.",
+    ),
+    CatalogueStep(
         name="edition",
         expression="the edition is {string}",
         keyword="Given",
@@ -176,6 +184,15 @@ CATALOGUE: tuple[CatalogueStep, ...] = (
         example="the response matches:",
         means="The last answer holds at least what stands below.",
         docstring=True,
+        checks=True,
+    ),
+    CatalogueStep(
+        name="holds",
+        expression="in the response {string} holds",
+        keyword="Then",
+        area="HTTP",
+        example='in the response "due == tax - tax_refunded" holds',
+        means="A comparison of the last answer's fields, as invariants are written.",
         checks=True,
     ),
     CatalogueStep(

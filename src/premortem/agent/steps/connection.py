@@ -19,9 +19,14 @@ TIMEOUT_S = 30.0
 
 
 def client_factory(
-    config: Config, *, environment: Mapping[str, str], redaction_key: bytes = b""
+    config: Config,
+    *,
+    environment: Mapping[str, str],
+    redaction_key: bytes = b"",
+    shared: Credentials | None = None,
 ) -> Callable[[], AbstractAsyncContextManager[Client]]:
-    """Opens a client for the target of CONFIG. Raises ConfigError when it names none."""
+    """Opens a client for the target of CONFIG. SHARED: credentials of all of them, so that a role
+    signs in once. Raises ConfigError when CONFIG names no target."""
     if not config.target.base_url:
         raise ConfigError("no target is named; set `base_url` under [target] in premortem.toml")
 
@@ -34,7 +39,7 @@ def client_factory(
             directory=Path(config.directory),
         )
         async with sender:
-            credentials = Credentials(
+            credentials = shared or Credentials(
                 config.roles, redaction_key=redaction_key, environment=environment
             )
             yield Client(config, sender, credentials)

@@ -19,9 +19,9 @@ from uuid import uuid4
 from premortem.agent.steps.bind import BoundStep, bind, named
 from premortem.agent.steps.bindings import ANY, Bindings
 from premortem.agent.steps.hooks import changes
+from premortem.agent.steps.http import HTTP_STEPS
 from premortem.agent.steps.performing import Perform
 from premortem.agent.steps.stage import Stage
-from premortem.agent.steps.http import HTTP_STEPS
 from premortem.agent.steps.surroundings import WORLD_STEPS, restore, watch
 from premortem.agent.steps.world import ScenarioClient, StepBroken, StepFailed, World
 from premortem.domain.run import SAFE_METHODS

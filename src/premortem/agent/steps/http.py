@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -19,6 +20,7 @@ from premortem.agent.steps.world import (
     shown,
     shown_bytes,
 )
+from premortem.domain.invariant import compared
 
 
 async def _actor_role(stage: Stage, step: BoundStep) -> None:
@@ -47,6 +49,11 @@ async def _token_claim(stage: Stage, step: BoundStep) -> None:
         raise StepBroken("[tokens] made no token")
     token = field_of(sent.response, tokens.token)
     stage.world.tokens[actor] = (tokens.header.lower(), f"{tokens.prefix}{token}")
+
+
+async def _sign_in(stage: Stage, step: BoundStep) -> None:
+    actor, role = texts(step)
+    await stage.sign_in(actor, stage.bindings.role(role))
 
 
 async def _send(stage: Stage, step: BoundStep) -> None:
@@ -123,6 +130,30 @@ async def _matches(stage: Stage, step: BoundStep) -> None:
         raise StepFailed(found)
 
 
+async def _holds(stage: Stage, step: BoundStep) -> None:
+    said = stage.world.text(texts(step)[0])
+    body = json_body(stage.world.response)
+    try:
+        comparison = compared(said)
+    except ValueError as error:
+        raise StepBroken(f"{said}: {error}") from None
+    holds = comparison.check(body)
+    if holds is None:
+        raise StepBroken(f"{said} cannot be said of {shown(body)}")
+    if not holds:
+        values = {"/".join(path): _value(body, path) for path in comparison.names()}
+        raise StepFailed(f"{said} does not hold: {shown(values)}")
+
+
+def _value(body: Any, path: tuple[str, ...]) -> Any:
+    """What stands at PATH, for a message; lists on the way are shown whole."""
+    for name in path:
+        if not isinstance(body, dict) or name not in body:
+            return body if isinstance(body, list) else None
+        body = body[name]
+    return body
+
+
 async def _time(stage: Stage, step: BoundStep) -> None:
     _ = stage.world.response
     sent, limit = stage.world.sent, int(step.arguments[0])
@@ -147,6 +178,7 @@ HTTP_STEPS: Mapping[str, Perform] = {
     "actor_role": _actor_role,
     "actor_anonymous": _actor_anonymous,
     "token_claim": _token_claim,
+    "sign_in": _sign_in,
     "send": _send,
     "send_body": _send,
     "race": _race,
@@ -159,6 +191,7 @@ HTTP_STEPS: Mapping[str, Perform] = {
     "header": _header,
     "header_next": _header_next,
     "matches": _matches,
+    "holds": _holds,
     "time": _time,
     "save": _save,
     "save_header": _save_header,

@@ -9,11 +9,11 @@ from typing import Literal
 
 from msgspec import Struct
 
+from premortem.agent.emit.files import replace
 from premortem.agent.steps import phrases
 from premortem.agent.steps.bind import bind_line
 from premortem.agent.steps.bindings import Bindings, bindings_path, parse_bindings
 from premortem.agent.steps.catalogue import CATALOGUE, CatalogueStep, likeness, match, text_of
-from premortem.agent.emit.files import replace
 from premortem.agent.steps.phrases import Phrase, parts_of
 from premortem.config import Config
 from premortem.domain.scenario import Keyword, Step

@@ -15,12 +15,20 @@ from typing import Any
 
 from msgspec import Struct
 
-from premortem.agent.steps.bindings import Bindings
 from premortem.agent.planning.declared import made_body
-from premortem.agent.understanding.inputs import InputField, input_fields
-from premortem.agent.steps.phrases import PHRASES_MAX, Phrase, check_phrases, phrase_problem
 from premortem.agent.planning.titles import entity, verb
-from premortem.agent.understanding.words import VERBS, article, is_plural, singular, stem, third_person, tokens
+from premortem.agent.steps.bindings import Bindings
+from premortem.agent.steps.phrases import PHRASES_MAX, Phrase, check_phrases, phrase_problem
+from premortem.agent.understanding.inputs import InputField, input_fields
+from premortem.agent.understanding.words import (
+    VERBS,
+    article,
+    is_plural,
+    singular,
+    stem,
+    third_person,
+    tokens,
+)
 from premortem.domain.bodies import is_json
 from premortem.domain.run import SAFE_METHODS
 from premortem.domain.template import split_template

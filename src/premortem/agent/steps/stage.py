@@ -13,10 +13,20 @@ import msgspec
 from premortem.agent.steps.bindings import Bindings
 from premortem.agent.steps.hooks import HookRequest
 from premortem.agent.steps.tables import Tables
-from premortem.agent.steps.world import ScenarioClient, StepBroken, StepFailed, World
+from premortem.agent.steps.world import (
+    SIGNS_IN,
+    ScenarioClient,
+    StepBroken,
+    StepFailed,
+    World,
+    field_of,
+)
+from premortem.config import Login
+from premortem.domain.bodies import text_of
 from premortem.domain.run import SAFE_METHODS, Case, Origin, Sent
 from premortem.domain.token_change import TokenChange
-from premortem.domain.traffic import Request
+from premortem.domain.traffic import Request, Response
+from premortem.send.auth import login_request
 
 _TARGETS_FAULT = frozenset({"timeout", "reset", "garbage"})
 """It was there, took the request and then gave no usable answer."""
@@ -107,6 +117,25 @@ class Stage:
                 raise StepFailed(what)
             raise StepBroken(what)
 
+    async def sign_in(self, actor: str, role: str) -> None:
+        """Sign ACTOR in as ROLE: from now on they are in the session that the answer gave, which is
+        the last answer. The request in question, if one was sent, stays what it was."""
+        login = self.bindings.logins.get(role)
+        if login is None:
+            raise StepBroken(f"the role {role!r} has no login in premortem.toml")
+        request = login_request(role, login, self.environment)
+        origin = Origin(source="scenario", operator=SIGNS_IN)
+        before = self.world.case
+        made = Case(request=request, operation_id=f"{request.method} {request.path}", origin=origin)
+        await self.deliver(made)
+        self.world.case = before
+        response = self.world.response
+        if response.status >= 400:
+            raise StepBroken(f"{role} cannot sign in: {login.request} answered {response.status}")
+        self.world.actors[actor] = role
+        self.world.claims.pop(actor, None)
+        self.world.tokens[actor] = _session(response, login)
+
     async def ask(self, request: HookRequest, values: Mapping[str, Any]) -> Sent:
         """Send a hook's REQUEST beside the scenario's own, VALUES for its `${...}`.
 
@@ -151,6 +180,17 @@ class Stage:
             algorithm=tokens.algorithm if tokens else "",
         )
         return msgspec.structs.replace(case, token=change)
+
+
+def _session(response: Response, login: Login) -> tuple[str, str]:
+    """The header that carries the session which RESPONSE to LOGIN gave."""
+    if login.token:
+        token = text_of(field_of(response, login.token))
+        return login.header.lower(), f"{login.prefix}{token}"
+    cookies = [value.partition(";")[0] for name, value in response.headers if name == "set-cookie"]
+    if not cookies:
+        raise StepBroken(f"the answer to {login.request} gives no session: no token, no cookie")
+    return "cookie", "; ".join(cookies)
 
 
 def carrying(case: Case, headers: Mapping[str, str]) -> Case:

@@ -26,6 +26,8 @@ VARIABLES_MAX = 200
 DETAIL_CHARACTERS_MAX = 400
 """Characters of a value that a step's detail shows."""
 
+SIGNS_IN = "sign_in"
+"""Operator of the request that signs an actor in: what it carries is shown nowhere."""
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 

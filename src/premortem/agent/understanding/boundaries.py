@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from premortem.agent.understanding.said import numbers
 from premortem.domain.proposal import FailureModeName
 
 LONG_TEXT_CHARACTERS = 10_000
@@ -47,14 +48,14 @@ BOUNDARIES: tuple[Boundary, ...] = (
         name="missing",
         says="missing",
         pattern=r"\b(?:missing|omitted|absent|left out|left off|not (?:given|provided|sent|set)|"
-        r"unspecified|lack(?:s|ing)?)\b",
+        r"unspecified|lack(?:s|ing)?)\b|\{ ?\}(?!\})",
         types=(),
         mode="missing_value",
     ),
     Boundary(
         name="empty",
         says="empty",
-        pattern=r"\b(?:empty|blank)\b",
+        pattern=r"\b(?:empty|blank)\b|\[ ?\]|(?<![\w'])''(?![\w'])|(?<![\w\"])\"\"(?![\w\"])",
         types=("string", "array", "object"),
         mode="missing_value",
     ),
@@ -122,6 +123,10 @@ def asked(text: str) -> tuple[str, ...]:
     if "too_large" in found and "maximum" in found:
         found.remove("maximum")
         found.append("maximum")
+    below = [n.value for n in numbers(low) if n.value < 0 and not n.unit]
+    if below and "negative" in found and "negative" not in low:
+        found[found.index("negative")] = f"literal:{below[0]}"  # `minus three hundred`
+        return tuple(found)
     literal = _LITERAL.search(low) or _BELOW_ZERO.search(low)
     if literal is not None and float(literal[1]) != 0:
         found.append(f"literal:{literal[1]}")

@@ -7,12 +7,25 @@ from collections.abc import Collection, Mapping
 from msgspec import Struct
 
 from premortem.agent.planning import titles
-from premortem.agent.understanding.failure_modes import ANONYMOUS, FAILURE_MODES, mode_named, possible
+from premortem.agent.understanding.entries import Entry
+from premortem.agent.understanding.failure_modes import (
+    ANONYMOUS,
+    FAILURE_MODES,
+    mode_named,
+    possible,
+)
 from premortem.agent.understanding.fields_meant import candidates, field_unnamed
-from premortem.agent.understanding.index import ANY, Asked, Entry, Index, Said
+from premortem.agent.understanding.index import ANY, Asked, Index, Said
 from premortem.agent.understanding.inputs import input_fields
 from premortem.agent.understanding.preconditions import UNITS
-from premortem.agent.understanding.words import VERBS, article, participle, stem, third_person, tokens
+from premortem.agent.understanding.words import (
+    VERBS,
+    article,
+    participle,
+    stem,
+    third_person,
+    tokens,
+)
 from premortem.domain.proposal import FailureModeName
 from premortem.domain.run import SAFE_METHODS
 from premortem.domain.scenario import Understanding

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from functools import cache, lru_cache
 
+from premortem.agent.modes import access, order, state, values
+from premortem.agent.modes.mode import NAMES, SAYS, FailureMode
 from premortem.agent.understanding.boundaries import BOUNDARIES, mode_of
 from premortem.agent.understanding.boundaries import asked as edges_asked
-from premortem.agent.modes import access, order, state, values
-from premortem.agent.modes.mode import SAYS, FailureMode
 from premortem.agent.understanding.preconditions import possible
 from premortem.agent.understanding.words import tokens
 from premortem.domain.proposal import FailureModeName
@@ -20,7 +20,6 @@ __all__ = [
     "mode_named",
     "mode_words",
     "modes_in",
-    "offered",
     "possible",
     "weights",
 ]
@@ -62,7 +61,8 @@ def weights(text: str) -> dict[FailureModeName, float]:
             if _compiled(cue.pattern).search(low):
                 found.setdefault(mode.name, []).append(cue.weight)
     for name in edges_asked(text):
-        found.setdefault(mode_of(name), []).append(SAYS + 0.5)
+        # `null` is written where nothing else is meant.
+        found.setdefault(mode_of(name), []).append(NAMES + 0.5 if name == "null" else SAYS + 0.5)
     return {
         mode: max(all_) + FURTHER_CUES * (sum(all_) - max(all_)) for mode, all_ in found.items()
     }
@@ -96,8 +96,3 @@ def mode_words(text: str, mode: str = "") -> frozenset[str]:
 @cache
 def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern)
-
-
-def offered() -> str:
-    """All failure modes in one line, for messages."""
-    return "; ".join(f"{mode.name} ({', '.join(mode.examples)})" for mode in FAILURE_MODES)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Iterator, Sequence
 
 from premortem.agent.understanding.boundaries import fits
-from premortem.agent.understanding.index import Entry
+from premortem.agent.understanding.entries import Entry
 from premortem.agent.understanding.inputs import InputField, resolved
 from premortem.agent.understanding.preconditions import IDENTIFIERS, MOMENTS, PAGING, UNITS
 from premortem.agent.understanding.thesaurus import alike
@@ -23,6 +23,13 @@ VALUE_MODES = frozenset(
 _NAMED_BESIDE = frozenset({"forbidden_transition", "unknown_reference", "concurrent_change"})
 """Failure modes that may be about a field, where the question names one."""
 _ARTICLES = frozenset({"a", "an", "the"})
+_MEASURES = frozenset(
+    stems(
+        "ms s sec secs seconds min mins minutes hours days kg g grams kilograms lb lbs cents eur "
+        "usd m km cm mm pct percent celsius kwh kw mb kb gb bytes minor"
+    )
+)
+"""What a field counts in, as the last word of its name: latency_ms."""
 _LISTS = frozenset(
     stems("status state kind type currency method role locale language country category unit mode")
 )
@@ -31,7 +38,7 @@ _LISTS = frozenset(
 
 def candidates(mode: str, entry: Entry, edges: Sequence[str]) -> list[InputField]:
     """The fields of ENTRY that MODE makes sense for; EDGES: the edge values asked for."""
-    inputs = list(entry.inputs)
+    inputs = [f for f in entry.inputs if not f.schema.get("readOnly")]
     match mode:
         case "pagination_edge":
             return [f for f in inputs if f.place.part == "query" and set(f.stems) & PAGING]
@@ -46,7 +53,7 @@ def candidates(mode: str, entry: Entry, edges: Sequence[str]) -> list[InputField
         case "injection":
             return [f for f in inputs if not f.types or "string" in f.types or "object" in f.types]
         case "mass_assignment":
-            return [f for f in inputs if f.place.part == "body"] + _answered(entry.operation)
+            return [f for f in entry.inputs if f.place.part == "body"] + _answered(entry.operation)
         case "boundary":
             return [f for f in inputs if not edges or any(fits(e, f.types) for e in edges)]
         case "unknown_reference":
@@ -72,6 +79,8 @@ def field_named(
     best: tuple[float, float, InputField] | None = None
     for field in candidates(mode, entry, edges):
         name = list(field.stems)
+        if len(name) > 1 and name[-1] in _MEASURES:
+            name.pop()
         if not name or (field.types == {"object"} and set(name) <= set(entry.head)):
             continue  # `prompt`, in which all about a prompt is wrapped up
         for length, position in _said(name, said):
@@ -110,6 +119,7 @@ def main_field(inputs: Sequence[InputField], wanted: Sequence[str]) -> InputFiel
         f
         for f in inputs
         if f.place.part == "body"
+        and not f.schema.get("readOnly")
         and "*" not in f.place.tokens
         and (not wanted or any(fits(boundary, f.types) for boundary in wanted))
         and not identifies(f)
@@ -117,6 +127,11 @@ def main_field(inputs: Sequence[InputField], wanted: Sequence[str]) -> InputFiel
     numeric = [f for f in fields if f.types & {"number", "integer"}]
     chosen = numeric or ([] if {"negative", "zero"} & set(wanted) else fields)
     return chosen[0] if chosen else None
+
+
+def main_required(inputs: Sequence[InputField]) -> InputField | None:
+    """The field among those that a request cannot do without that is meant when none is named."""
+    return main_field([f for f in inputs if f.required], ())
 
 
 def takes(mode: str, field: InputField) -> int:

@@ -8,28 +8,28 @@ only where. What a template says and a question does not counts against it.
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import pairwise
 
 from msgspec import Struct
-from msgspec.structs import replace
 
-from premortem.agent.understanding.inputs import InputField, input_fields
+from premortem.agent.understanding.entries import (
+    Entry,
+    compounds_of,
+    entry_of,
+    spelled,
+    with_fields_of_kin,
+)
+from premortem.agent.understanding.meaning import Meaning
 from premortem.agent.understanding.thesaurus import ALIKE, alike, is_known
 from premortem.agent.understanding.words import (
     METHODS,
     VERBS,
-    VERSION_SEGMENT,
     VerbClass,
-    is_action,
-    is_plural,
-    stems,
-    tokens,
 )
-from premortem.domain.template import parameter_names, split_template
+from premortem.domain.template import split_template
 from premortem.domain.traffic import OperationProfile, Profile
 
 _AGAIN = 0.15
@@ -39,42 +39,16 @@ _VERB_MISSES = 2.0
 _EVERYDAY_ACTION = 0.4
 """What an action is worth that is an everyday verb, where the thing it is done to is not named."""
 _ACTION_FITS = 0.5
+COMPOUND = 0.6
+"""What the last part of a compound counts for all of it: a slip for a payslip."""
 TYPO_LIKENESS = 0.84
 TYPO_CHARACTERS_MIN = 4
 TYPO_SURENESS = 0.85
 
 
-_BY = re.compile(r"\b(?:filtered )?by\b.*", re.IGNORECASE)
-"""`Delete a project by ID or name`: how it is told which one."""
-_HOW_IT_IS = re.compile(r"\b(?:an?|the) \w+ed(?= \w)", re.IGNORECASE)
-"""`Take a payment for an approved invoice`: nothing is approved by it."""
 _RELATED_WITHIN = 2
 """Nouns that may stand between two that are related, and the other of them."""
-_KIN = frozenset({"POST", "PUT", "PATCH"})
-
-
-class Entry(Struct, frozen=True, kw_only=True):
-    """One operation's words by where they stand."""
-
-    operation: OperationProfile
-    head: tuple[str, ...]
-    """Of the last literal segment."""
-    context: tuple[str, ...]
-    summary: frozenset[str]
-    parameters: frozenset[str]
-    fields: frozenset[str]
-    """Words of the names below."""
-    inputs: tuple[InputField, ...]
-    one: bool
-    """It is about one thing: its template ends in a parameter."""
-    acts: bool
-    """It does something to a thing: `POST /invoices/{id}/approve`."""
-
-    @property
-    def words(self) -> frozenset[str]:
-        """All of them."""
-        named = frozenset(self.head) | frozenset(self.context)
-        return named | self.summary | self.fields | self.parameters
+_TENTHS = 10
 
 
 class Parts(Struct, frozen=True, kw_only=True):
@@ -104,6 +78,14 @@ class Parts(Struct, frozen=True, kw_only=True):
     """`a label on a dataset`: things named as its path has them."""
     compound: float = 0.0
     """`a dataset label`: two words of its last segment side by side."""
+    near: float = 0.0
+    """How much less near what it does is to what the question says than that of the nearest
+    operation, by a sentence encoder, in tenths of a cosine; 0: it is the nearest, or there is no
+    encoder."""
+    near_fields: float = 0.0
+    """The same of what it takes."""
+    near_described: float = 0.0
+    """The same of how it is described."""
 
     @property
     def score(self) -> float:
@@ -127,6 +109,9 @@ WEIGHTS: dict[str, float] = {
     "seen": 0.05,
     "related": 2.5,
     "compound": 1.0,
+    "near": 1.5,
+    "near_fields": 0.5,
+    "near_described": 0.5,
 }
 
 
@@ -156,6 +141,8 @@ class Asked(Struct, frozen=True, kw_only=True):
     """Method -> how likely it is meant where no verb says; those left out hardly are."""
     relating: frozenset[int] = frozenset()
     """Where words stand that relate two things: a label `on` a dataset."""
+    text: str = ""
+    """The question itself."""
 
     @property
     def said(self) -> dict[str, float]:
@@ -187,8 +174,12 @@ class Scored(Struct, frozen=True, kw_only=True):
 class Index:
     """The words of a profile's operations."""
 
-    def __init__(self, profile: Profile) -> None:
-        self.entries = _with_fields_of_kin([_entry(o) for o in profile.operations])
+    def __init__(self, profile: Profile, meaning: Meaning | None = None) -> None:
+        self.meaning = meaning
+        """What a sentence encoder makes of texts; None: there is none."""
+        self.entries = with_fields_of_kin([entry_of(o) for o in profile.operations])
+        if meaning is not None:
+            meaning.remember([text for entry in self.entries for text in entry.texts])
         self._by_id = {entry.operation.id: entry for entry in self.entries}
         counts = Counter(word for entry in self.entries for word in entry.words)
         total = len(self.entries)
@@ -201,6 +192,9 @@ class Index:
         )
         """Words of what operations do to things: approve, lock."""
         self.heads = frozenset(word for entry in self.entries for word in entry.head)
+        self._compounds = compounds_of((*self.named, *self.fields))
+        self.spelled = frozenset(word for entry in self.entries for word in spelled(entry))
+        """Its words as they are written."""
 
     def entry(self, operation_id: str) -> Entry:
         """The words of one operation. Raises KeyError for others."""
@@ -211,7 +205,8 @@ class Index:
 
         Itself, else what means the same, else a slip of the pen.
         """
-        means = {other: ALIKE for other in alike(word) if other in self._idf}
+        means = dict.fromkeys(self._compounds.get(word, ()), COMPOUND)
+        means |= {other: ALIKE for other in alike(word) if other in self._idf}
         if word in self._idf:
             return {**means, word: 1.0}
         if means or len(word) < TYPO_CHARACTERS_MIN or is_known(word) or word in VERBS:
@@ -227,8 +222,18 @@ class Index:
         """The operations of AMONG (all, if None), best first; ties: shorter, then more used."""
         said = asked.said
         plurals = frozenset(b for word in asked.words if word.plural for b in word.means)
-        entries = self.entries if among is None else among
-        scored = [self._score(entry, asked, said, plurals) for entry in entries]
+        entries = list(self.entries if among is None else among)
+        near = zip(
+            *(
+                self._near(asked.text, texts)
+                for texts in zip(*(entry.texts for entry in entries), strict=True)
+            ),
+            strict=True,
+        )
+        scored = [
+            self._score(entry, asked, said, plurals, near=shares)
+            for entry, shares in zip(entries, near, strict=True)
+        ]
         return sorted(
             scored,
             key=lambda s: (
@@ -239,8 +244,27 @@ class Index:
             ),
         )
 
+    def likeness(self, text: str) -> float:
+        """How near TEXT is to the nearest text of an operation: a cosine; 0 without an encoder."""
+        if self.meaning is None or not text or not self.entries:
+            return 0.0
+        return max(self.meaning.near(text, [one for entry in self.entries for one in entry.texts]))
+
+    def _near(self, text: str, texts: Sequence[str]) -> list[float]:
+        """`Parts.near` of each of TEXTS."""
+        if self.meaning is None or not text:
+            return [0.0] * len(texts)
+        found = self.meaning.near(text, texts)
+        return [_TENTHS * (one - max(found)) for one in found]
+
     def _score(
-        self, entry: Entry, asked: Asked, said: Mapping[str, float], plurals: frozenset[str]
+        self,
+        entry: Entry,
+        asked: Asked,
+        said: Mapping[str, float],
+        plurals: frozenset[str],
+        *,
+        near: tuple[float, ...],
     ) -> Scored:
         told: dict[str, float] = dict.fromkeys(("head", *_SHARES), 0.0)
         covers = 0.0
@@ -268,6 +292,9 @@ class Index:
             seen=math.log1p(entry.operation.count),
             related=_related(entry, asked),
             compound=_compound(entry, asked),
+            near=near[0],
+            near_fields=near[1],
+            near_described=near[2],
         )
         return Scored(
             operation=entry.operation,
@@ -393,38 +420,3 @@ def _number_score(entry: Entry, said: Mapping[str, float], plurals: frozenset[st
         return 1.0
     # A word that only means the same may be one where the other is many: transcript, messages.
     return -1.0 if max(said[word] for word in meant) > ALIKE else 0.0
-
-
-def _with_fields_of_kin(entries: Sequence[Entry]) -> tuple[Entry, ...]:
-    """ENTRIES with the fields of a thing's making and changing said of both: it is one thing."""
-    fields: dict[tuple[tuple[str, ...], tuple[str, ...]], frozenset[str]] = {}
-    for entry in entries:
-        if entry.operation.operation.method in _KIN and not entry.acts:
-            kin = (entry.context, entry.head)
-            fields[kin] = fields.get(kin, frozenset()) | entry.fields
-    return tuple(
-        replace(entry, fields=entry.fields | fields[entry.context, entry.head])
-        if entry.operation.operation.method in _KIN and not entry.acts
-        else entry
-        for entry in entries
-    )
-
-
-def _entry(operation: OperationProfile) -> Entry:
-    segments = split_template(operation.operation.template)
-    inputs = input_fields(operation)
-    literal = [s for s in segments if "{" not in s and not VERSION_SEGMENT.fullmatch(s)]
-    head = literal[-1] if literal else ""
-    return Entry(
-        operation=operation,
-        head=tuple(stems(head)),
-        context=tuple(word for segment in literal[:-1] for word in stems(segment)),
-        summary=frozenset(stems(_HOW_IT_IS.sub(" ", _BY.sub("", operation.summary)))),
-        parameters=frozenset(
-            word for name in parameter_names(operation.operation.template) for word in stems(name)
-        ),
-        fields=frozenset(word for field in inputs for word in field.stems),
-        inputs=inputs,
-        acts=is_action(operation.operation.method, segments),
-        one=bool(segments) and ("{" in segments[-1] or not any(map(is_plural, tokens(head)))),
-    )

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 
+from msgspec import Struct
+
+from premortem.agent.modes.mode import HINTS, NAMES, SAYS
 from premortem.agent.understanding.boundaries import left_out
 from premortem.agent.understanding.failure_modes import (
     ANONYMOUS,
     FURTHER_CUES,
     mode_named,
     mode_words,
-    offered,
     weights,
 )
 from premortem.agent.understanding.index import Index
-from premortem.agent.modes.mode import HINTS, NAMES, SAYS
 from premortem.agent.understanding.reading import Reading
-from premortem.agent.understanding.tellings import NOTHING, likely
-from premortem.agent.understanding.wording import content, is_state
+from premortem.agent.understanding.refusals import NEAREST_MAX, refusal
+from premortem.agent.understanding.tellings import NOTHING, Told, likely
+from premortem.agent.understanding.wording import asked_of, content, is_state
 from premortem.agent.understanding.words import STOPWORDS, stem
 from premortem.domain.proposal import FailureModeName
 from premortem.errors import InputError
@@ -27,14 +30,29 @@ MODES_MAX = 5
 """Failure modes that are weighed against each other."""
 TOLD = 0.45
 """What the log odds count by which a question tells of a mode as people tell of it."""
-TOLD_MIN, TOLD_ALONE_MIN = 0.15, 0.35
-"""How likely a mode must be that no cue speaks of; and where no cue speaks of any."""
+MEANT = 0.6
+"""What the log odds count by which it means a mode, as a sentence encoder has it."""
+LIKELY_MIN = 1e-4
+"""No mode is less likely than that."""
+TOLD_MIN = 0.1
+"""How likely a mode must be that no cue speaks of: with an encoder the geometric mean of both."""
+TOLD_ALONE_MIN, MEANT_ALONE_MIN = 0.6, 0.2
+"""The same where no cue speaks of any: by words alone, and by words and meaning."""
 ROLE_NAMED = 1.25
 """How clearly a role's name speaks of what a role may do."""
 REFINED = 1.25
 """What a failure mode loses where a case of it is named outright: a retry is a repetition, too."""
 _NOT = frozenset(["not", "never", "nobody", "yet", "without", "isn't", "wasn't", "hasn't"])
-SHOWN_CHARACTERS_MAX = 120
+_LACKS = "nothing that could go wrong, such as `twice`, `negative`, `without a`, `as a guest`"
+
+
+class _ToldOf(Struct, frozen=True, kw_only=True):
+    """What tellings say of a question, by their words and, with an encoder, by their meaning."""
+
+    shares: Mapping[Told, float]
+    """How likely each mode is."""
+    odds: Mapping[Told, float]
+    """What that adds to a mode's weight."""
 
 
 class NothingNamed(InputError):
@@ -53,25 +71,45 @@ def weigh_modes(reading: Reading, index: Index) -> dict[FailureModeName, float]:
                 found[general] -= REFINED
     found |= _of_state(reading, index, found)
     unseen = " not logged in" if reading.role == ANONYMOUS else ""
-    told = likely(reading.told + unseen, own=index.named)
+    told = _told(reading.told + unseen, index)
     heard = {mode: weight for mode, weight in found.items() if weight >= HINTS}
     if not heard and reading.role:
         heard = {"forbidden_role": SAYS}
-    likely_min = TOLD_MIN if heard else TOLD_ALONE_MIN
-    clear = [mode for mode, share in told.items() if share >= likely_min]
+    alone_min = TOLD_ALONE_MIN if index.meaning is None else MEANT_ALONE_MIN
+    likely_min = TOLD_MIN if heard else alone_min
+    clear = [mode for mode, share in told.shares.items() if share >= likely_min]
     modes = {mode for mode in (*heard, *clear) if mode != NOTHING}
     if not modes:
-        known = [word.text for word in content(reading) if index.known(word.means)]
-        raise NothingNamed(
-            f'"{shortened(reading.prompt)}" names nothing that could go wrong; '
-            f"understood: {', '.join(known) or 'nothing'}. Say one of: {offered()}; "
-            f"or let `premortem explore` ask what could go wrong with an operation"
-        )
-    weighed = {
-        mode: heard.get(mode, found.get(mode, 0.0)) + TOLD * math.log(told[mode] * len(told))
-        for mode in modes
-    }
+        raise NothingNamed(_nothing_named(reading, index))
+    weighed = {mode: heard.get(mode, found.get(mode, 0.0)) + told.odds[mode] for mode in modes}
     return dict(sorted(weighed.items(), key=lambda item: -item[1])[:MODES_MAX])
+
+
+def _nothing_named(reading: Reading, index: Index) -> str:
+    words = content(reading)
+    known = [word.text for word in words if index.known(word.means)]
+    asked = asked_of(reading, "", index, in_query=False)
+    near = [scored.operation.id for scored in index.rank(asked)[:NEAREST_MAX] if scored.matched]
+    return refusal(
+        reading.prompt,
+        understood=known,
+        lacks=f"but {_LACKS}",
+        unknown=[word.text for word in words if word.text not in known],
+        nearest=near,
+    )
+
+
+def _told(text: str, index: Index) -> _ToldOf:
+    shares = likely(text, own=index.named)
+    odds = {mode: TOLD * math.log(share * len(shares)) for mode, share in shares.items()}
+    if index.meaning is None:
+        return _ToldOf(shares=shares, odds=odds)
+    likely_by_meaning = index.meaning.likely(text)
+    meant = {mode: max(likely_by_meaning.get(mode, 0.0), LIKELY_MIN) for mode in shares}
+    return _ToldOf(
+        shares={mode: math.sqrt(share * meant[mode]) for mode, share in shares.items()},
+        odds={mode: odds[mode] + MEANT * math.log(meant[mode] * len(meant)) for mode in shares},
+    )
 
 
 def _named(reading: Reading, low: str, index: Index) -> dict[FailureModeName, float]:
@@ -85,11 +123,21 @@ def _named(reading: Reading, low: str, index: Index) -> dict[FailureModeName, fl
         more["forbidden_role"] = NAMES if reading.role == ANONYMOUS else ROLE_NAMED
     if reading.owner:
         more["others_data"] = SAYS + HINTS / 2
+    if _is_setting(reading):
+        more["boundary"] = SAYS
     for mode, weight in more.items():
         found[mode] = found.get(mode, 0.0) + weight
     if len(found) > 1 and "duplicate" in found and _only_named(low, "duplicate", index):
         found["duplicate"] -= SAYS  # an operation may be called duplicate: that is named
     return found
+
+
+def _is_setting(reading: Reading) -> bool:
+    """`pageSize 9`, `due_days = -1`: a field's name and a number, and nothing else."""
+    return any(
+        re.fullmatch(rf"{re.escape(name)}\W*(?:is |of |to )?-?\d[\d.,]*\W*", reading.prompt)
+        for name in reading.coded
+    )
 
 
 def _of_state(
@@ -109,8 +157,3 @@ def _of_state(
 def _only_named(low: str, mode: str, index: Index) -> bool:
     cues = {stem(word) for word in mode_words(low, mode)} - STOPWORDS
     return bool(cues) and cues <= index.heads
-
-
-def shortened(text: str) -> str:
-    """TEXT as a message shows it."""
-    return text if len(text) <= SHOWN_CHARACTERS_MAX else text[: SHOWN_CHARACTERS_MAX - 3] + "..."

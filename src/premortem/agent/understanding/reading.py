@@ -86,6 +86,9 @@ _ANONYMOUS = re.compile(
     r"unless (?:\w+ (?:is|are) )?(?:signed|logged)[ -]in|"
     r"only (?:when|if) (?:signed|logged)[ -]in)\b"
 )
+_SHORTHAND = re.compile(r"(?<![\w/])w/(o)?(?= |$)", re.IGNORECASE)
+_THATS = re.compile(r"\b(that|what|there|who)s\b", re.IGNORECASE)
+_CODED = re.compile(r"(?<![\w.${-])(?:[a-z]+(?:[A-Z][a-z0-9]*)+|[a-z]+(?:_[a-z0-9]+)+)(?!\w)")
 _INSTRUCTION = re.compile(
     r"^(?:(?:please|pls|hi|hello|hey)[ ,]+)?(?:(?:can|could) (?:you|we) )?(?:please )?"
     r"(?:(?:add|write|create|generate|give me|make|we need|i need|need|draft|propose|cover)"
@@ -148,6 +151,7 @@ class Word(Struct, frozen=True, kw_only=True):
     clause: int
     plural: bool = False
     possessive: bool = False
+    quoted: bool = False
     particle: bool = False
     """Belongs to a verb of two words, which says it all."""
     meaning: str = ""
@@ -172,6 +176,8 @@ class Reading(Struct, frozen=True, kw_only=True):
     edition: str = ""
     asked_about: str = ""
     """The part of the question that says what is done, in lower case."""
+    coded: frozenset[str] = frozenset()
+    """Names that are written as code writes them: `agentId`, `due_date`."""
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -182,6 +188,8 @@ class Reading(Struct, frozen=True, kw_only=True):
 def checked(prompt: str) -> str:
     """PROMPT in one line without odd characters. Raises InputError when it cannot be a question."""
     text = " ".join(plain(prompt[: PROMPT_CHARACTERS_MAX + 1]).split())
+    text = _SHORTHAND.sub(lambda found: "without" if found[1] else "with", text)
+    text = _THATS.sub(r"\1's", text)
     if not text:
         raise InputError('the question is empty; ask something like "What if ... twice?"')
     if len(prompt) > PROMPT_CHARACTERS_MAX:
@@ -230,6 +238,7 @@ def read(
         owner=owner,
         edition=edition,
         asked_about=clauses,
+        coded=frozenset(_CODED.findall(text)),
     )
 
 
@@ -287,7 +296,8 @@ def _words(text: str, named: Collection[str]) -> tuple[list[Word], str]:
         if 0 <= afterwards <= found[at].start():
             weight *= AFTERTHOUGHT
         base = stem(token)
-        if any(start < found[at].start() < end for start, end in quoted):
+        in_quotes = any(start < found[at].start() < end for start, end in quoted)
+        if in_quotes:
             weight *= QUOTED
         if base in _EVERYDAY and at not in meanings and not token.endswith(("ed", "ing")):
             weight *= EVERYDAY
@@ -299,6 +309,7 @@ def _words(text: str, named: Collection[str]) -> tuple[list[Word], str]:
                 clause=clause,
                 plural=is_plural(token) and not _one_of(raw, at),
                 possessive=owned[at],
+                quoted=in_quotes,
                 particle=at in particles,
                 meaning=meanings.get(at, ""),
             )
@@ -354,7 +365,8 @@ def _people(
         name = stems(role)
         for at in range(len(words) - len(name) + 1):
             taken = any(start <= at < end for start, end, _ in mentions)
-            if name and not taken and stemmed[at : at + len(name)] == name:
+            said = bool(name) and stemmed[at : at + len(name)] == name
+            if said and not taken and not _is_value(words, at):
                 mentions.append((at, at + len(name), role))
     mentions += _shortened(words, roles, mentions, named)
     actor, owner = "", ""
@@ -373,6 +385,12 @@ def _people(
                 used.add(end)  # `a Guest user`
     articles = {at - 1 for at in used if at and words[at - 1].text in _ARTICLES}
     return actor, owner if owner != actor else "", used | articles
+
+
+def _is_value(words: Sequence[Word], at: int) -> bool:
+    """`gives him the role 'admin'`: what is put into a field, nobody who does something."""
+    before = [word.text for word in words[max(0, at - 3) : at]]
+    return words[at].quoted and before[-1:] == ["role"] and "as" not in before
 
 
 def _shortened(

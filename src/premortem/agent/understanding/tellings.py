@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from importlib.resources import files
 from itertools import pairwise
@@ -39,18 +39,25 @@ _SILENT = frozenset({"what", "if", "the", "a", "an", THING})
 Told = FailureModeName | Literal["nothing"]
 
 
-class _Model(Struct, frozen=True, kw_only=True):
+class Model(Struct, frozen=True, kw_only=True):
+    """What tellings have in common."""
+
     modes: tuple[Told, ...]
     bias: tuple[float, ...]
+    """Log odds of each mode where a text has none of the words."""
     words: Mapping[str, tuple[float, ...]]
+    """Word or pair -> what its being there adds for each mode."""
 
 
-def likely(text: str, *, own: Collection[str] = ()) -> dict[Told, float]:
+def likely(
+    text: str, *, own: Collection[str] = (), model: Model | None = None
+) -> dict[Told, float]:
     """How likely TEXT tells of each failure mode, and of none; all together 1.
 
-    OWN: stems of the service's own nouns and roles, which tell of none.
+    OWN: stems of the service's own nouns and roles, which tell of none. MODEL: of all tellings, if
+    None.
     """
-    model = _model()
+    model = model or _model()
     sums = list(model.bias)
     for feature in _features(text, own):
         for at, weight in enumerate(model.words.get(feature, ())):
@@ -72,17 +79,40 @@ def _features(text: str, own: Collection[str] = ()) -> frozenset[str]:
 
 
 @cache
-def _model() -> _Model:
-    told: dict[Told, list[frozenset[str]]] = {}
+def lines_told() -> tuple[tuple[Told, str], ...]:
+    """(mode, telling), in the file's order."""
+    found: list[tuple[Told, str]] = []
     mode: Told = "duplicate"
     for line in (files("premortem.agent.modes") / "tellings.txt").read_text().splitlines():
         if line.startswith("["):
             mode = line.strip("[]")  # type: ignore[assignment]
         elif line and not line.startswith("#"):
-            told.setdefault(mode, []).append(_features(line))
-    everywhere = Counter(f for lines in told.values() for features in lines for f in features)
+            found.append((mode, line))
+    return tuple(found)
+
+
+@cache
+def words_told() -> frozenset[str]:
+    """The words of all tellings as they stand, in lower case; of those about things of a service's
+    own none, which were not written as sentences."""
+    told = (tokens(line) for _, line in lines_told())
+    return frozenset(word for words in told if THING not in words for word in words)
+
+
+@cache
+def stems_told() -> frozenset[str]:
+    """Their stems."""
+    return frozenset(map(stem, words_told()))
+
+
+def model_of(lines: Iterable[tuple[Told, str]]) -> Model:
+    """What LINES have in common."""
+    told: dict[Told, list[frozenset[str]]] = {}
+    for mode, line in lines:
+        told.setdefault(mode, []).append(_features(line))
+    everywhere = Counter(f for group in told.values() for features in group for f in features)
     total = sum(map(len, told.values()))
-    counts = {mode: Counter(f for fs in lines for f in fs) for mode, lines in told.items()}
+    counts = {mode: Counter(f for fs in group for f in fs) for mode, group in told.items()}
     bias = [0.0] * len(told)
     words: dict[str, tuple[float, ...]] = {}
     for feature, seen in sorted(everywhere.items()):
@@ -90,10 +120,15 @@ def _model() -> _Model:
             continue
         share = (seen + 0.5) / (total + 1)
         odds: list[float] = []
-        for at, (mode, lines) in enumerate(told.items()):
-            likelihood = (counts[mode][feature] + SMOOTHING * share) / (len(lines) + SMOOTHING)
+        for at, (mode, group) in enumerate(told.items()):
+            likelihood = (counts[mode][feature] + SMOOTHING * share) / (len(group) + SMOOTHING)
             absent = math.log((1 - likelihood) / (1 - share))
             bias[at] += absent
             odds.append(math.log(likelihood / share) - absent)
         words[feature] = tuple(odds)
-    return _Model(modes=tuple(told), bias=tuple(bias), words=words)
+    return Model(modes=tuple(told), bias=tuple(bias), words=words)
+
+
+@cache
+def _model() -> Model:
+    return model_of(lines_told())

@@ -78,7 +78,7 @@ _ALIKE = """
     search find query
     setting preference configuration config option
     stock inventory
-    ticket issue incident
+    ticket issue incident case
     task todo job
     employee staff colleague
     student pupil learner
@@ -242,6 +242,18 @@ _ALIKE = """
     batch bulk
     flush clear empty
     capability feature ability
+    weight heavier
+    latency slower faster delay
+    speed slower faster
+    temperature hotter colder warmer cooler
+    price cheaper dearer
+    height taller
+    age older younger
+    distance farther
+    width wider
+    depth deeper
+    noise louder
+    duration lasting
 """
 """One group a line."""
 

@@ -12,15 +12,22 @@ from collections.abc import Collection, Mapping, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
+from premortem.agent.modes.mode import SAYS, pattern_of
 from premortem.agent.planning import titles
 from premortem.agent.understanding.boundaries import mode_of
 from premortem.agent.understanding.boundaries import wanted as edges_wanted
-from premortem.agent.understanding.failure_modes import ANONYMOUS, mode_words, offered, possible
-from premortem.agent.understanding.fields_meant import VALUE_MODES, field_named, field_unnamed, takes
-from premortem.agent.understanding.index import Entry, Index, Scored
+from premortem.agent.understanding.entries import Entry
+from premortem.agent.understanding.failure_modes import ANONYMOUS, mode_words, possible
+from premortem.agent.understanding.fields_meant import (
+    VALUE_MODES,
+    field_named,
+    field_unnamed,
+    main_required,
+    takes,
+)
+from premortem.agent.understanding.index import Index, Scored
 from premortem.agent.understanding.inputs import InputField
-from premortem.agent.modes.mode import SAYS
-from premortem.agent.understanding.modes_meant import shortened, weigh_modes
+from premortem.agent.understanding.modes_meant import weigh_modes
 from premortem.agent.understanding.reading import (
     Reading,
     Word,
@@ -29,9 +36,11 @@ from premortem.agent.understanding.reading import (
     known_roles,
     read,
 )
+from premortem.agent.understanding.refusals import NEAREST_MAX, is_foreign, refusal
 from premortem.agent.understanding.said import quoted
+from premortem.agent.understanding.spelling import mended
 from premortem.agent.understanding.wording import asked_of, content, state_said, times_said
-from premortem.agent.understanding.words import VERBS, stem, tokens
+from premortem.agent.understanding.words import VERBS, stem, stems, tokens
 from premortem.domain.proposal import FailureModeName, OutcomeClass, Signal
 from premortem.domain.run import SAFE_METHODS
 from premortem.domain.scenario import Understanding
@@ -40,8 +49,6 @@ from premortem.errors import InputError
 
 OPERATIONS_MAX = 5
 """Operations an Understanding names."""
-OFFERED_MAX = 5
-"""Operations that an error offers."""
 SHARE_OF_BEST = 0.6
 """An operation that scores less than this share of the best one is not what is meant."""
 IMPOSSIBLE = 1.5
@@ -52,6 +59,8 @@ ROLE_ALLOWED, ROLE_REFUSED = 1.0, 1.5
 """What a role's being allowed says against its being asked about, its being refused for it."""
 QUOTED_FITS = 0.7
 """What a text in quotes says for a wrong type or an unknown value, by the field that it is for."""
+LIKE_MIN = 0.25
+"""How near a question must be to an operation's texts that names nothing of the service's."""
 FROM_CONTEXT = 0.6
 """What a word counts that only the context says: of a handler's name, say."""
 _CODE_WORDS = frozenset(
@@ -81,11 +90,27 @@ _OF_WHAT_IS_THERE = {
     "forbidden_transition": 0.7,
     "others_data": 1.0,
 }
+_OF_STATES = frozenset({"forbidden_transition", "wrong_order"})
+MADE_ALONE = 2.0
+"""What an operation loses that makes something below nothing, where something was done before."""
+CODED = 2.5
+"""What an operation gains that has a field which the question names as code does: agentId."""
 """Modes that need a thing that is there -> what an operation loses that makes or lists some."""
+_OF_STATE = frozenset({"forbidden_transition", "mass_assignment"})
 _SENT = frozenset(
     {"boundary", "missing_value", "wrong_type", "unknown_value", "unit_switch", "mass_assignment"}
 )
 READS_ONLY = 4.0
+STATE_SET = 1.0
+"""What `with the status paid` says for a transition where a status may be sent, else for setting
+what is not the client's to set."""
+_STATES = frozenset(stems("status state stage phase"))
+_SETS_STATE = re.compile(
+    pattern_of(
+        r"(status|state|stage|phase)( field)?( is| set| of| to| as| =|=| already| directly)* "
+        r"['\"]?<state>"
+    )
+)
 _OUTCOMES: tuple[tuple[OutcomeClass, str], ...] = (
     ("denied", r"\b(?:40[13]|is forbidden|gets? forbidden)\b"),
     ("not_found", r"\b40[4]\b|\bshould (?:not be found|answer not found)\b"),
@@ -123,14 +148,17 @@ def understand(
     Raises InputError when it is empty or too long, names no failure mode, or fits no operation;
     the message says what was understood and offers what comes nearest.
     """
-    text = checked(prompt)
+    asked = checked(prompt)
     index = index or Index(profile)
+    text = mended(asked, index.spelled)
     reading = read(
         text,
         roles=known_roles(profile, roles),
         editions=(*editions, *known_editions(profile)),
         named=index.named,
     )
+    if is_foreign(asked):
+        raise InputError(_nothing_fits(reading, "", index))
     if came_with is not None:
         reading = _with_context(reading, came_with)
     weighed = weigh_modes(reading, index)
@@ -144,12 +172,14 @@ def understand(
     if not best:
         raise InputError(_nothing_fits(reading, meant.mode, index))
     first = best[0]
-    field = meant.field or field_unnamed(
-        meant.mode, index.entry(first.operation.id), edges, text.lower()
-    )
+    entry = index.entry(first.operation.id)
+    field = meant.field or field_unnamed(meant.mode, entry, edges, text.lower())
+    if meant.mode == "missing_value" and field is not None and not meant.named:
+        # What need not be there is not missed.
+        field = field if field.required else main_required(entry.inputs) or field
     known = frozenset().union(*(scored.matched for scored in best))
     return Understanding(
-        prompt=text,
+        prompt=asked,
         failure_mode=meant.mode,
         operation_ids=tuple(scored.operation.id for scored in best),
         field=field.name if field else "",
@@ -230,7 +260,8 @@ def _meant(
         replace(
             s,
             score=s.score
-            + _leaning(mode, index.entry(s.operation.id), has=sure and s.operation.id in having),
+            + _leaning(mode, index.entry(s.operation.id), has=sure and s.operation.id in having)
+            + CODED * bool(reading.coded & index.entry(s.operation.id).field_names),
         )
         for s in overall
     ]
@@ -241,6 +272,9 @@ def _meant(
     scored.sort(key=lambda s: -round(s.score, 3))
     fitting = [s for s in scored if possible(mode, s.operation)]
     weight -= _misfit(mode, scored[0], fitting, reading) if scored else 0.0
+    if scored and mode in _OF_STATE and _SETS_STATE.search(reading.told):
+        sent = any(_STATES & set(f.stems) for f in index.entry(scored[0].operation.id).inputs)
+        weight += STATE_SET if sent == (mode == "forbidden_transition") else -STATE_SET
     field = (
         named[fitting[0].operation.id][2] if fitting and fitting[0].operation.id in named else None
     )
@@ -263,6 +297,9 @@ def _in_query(
 
 def _leaning(mode: str, entry: Entry, *, has: bool) -> float:
     """How well an operation's kind goes with MODE: only what is there can be outdated."""
+    alone = entry.operation.operation.method == "POST" and not entry.acts
+    if mode in _OF_STATES and alone and "{" not in entry.operation.operation.template:
+        return -MADE_ALONE
     if mode in _OF_WHAT_IS_THERE:
         there = entry.acts or entry.one or entry.operation.operation.method == "DELETE"
         there = there or (mode == "others_data" and "{" in entry.operation.operation.template)
@@ -286,9 +323,15 @@ def _misfit(mode: str, first: Scored, fitting: Sequence[Scored], reading: Readin
 def _best(meant: _Meant, index: Index, reading: Reading) -> list[Scored]:
     """Those that are plausibly meant; empty when no word says what any is about."""
     ranked = meant.ranked
-    about = [s for s in ranked if _is_about(s, index, reading) or (meant.named and s.matched)]
-    if not about and meant.named:
-        return list(ranked[:OPERATIONS_MAX])  # only a field is named: every operation that has it
+    like = index.likeness(reading.asked_about) >= LIKE_MIN
+    about = [
+        s
+        for at, s in enumerate(ranked)
+        if _is_about(s, index, reading) or (meant.named and s.matched) or (like and not at)
+    ]
+    if not about and (meant.named or meant.mode == "pagination_edge"):
+        # Only a field is named, a page size, say: every operation that has it.
+        return list(ranked[:OPERATIONS_MAX])
     if not about:
         return _refused(ranked, reading) if meant.mode == "forbidden_role" else []
     first = about[0]
@@ -369,12 +412,11 @@ def _beside(reading: Reading, index: Index, meant: str) -> tuple[str, ...]:
 
 def _nothing_fits(reading: Reading, mode: str, index: Index) -> str:
     asked = asked_of(reading, mode, index, in_query=False)
-    unknown = _left_over(reading, asked.said.keys(), None, index)
-    near = [s.operation.id for s in index.rank(asked)[:OFFERED_MAX]]
     who = [f"role {reading.role}"] if reading.role else []
-    understood = [mode, *who, *asked.said]
-    return (
-        f'no operation fits "{shortened(reading.prompt)}"; understood: {", ".join(understood)}; '
-        f"not understood: {', '.join(unknown) or 'nothing more'}. The nearest operations: "
-        f"{'; '.join(near) or 'none'}. Failure modes: {offered()}"
+    return refusal(
+        reading.prompt,
+        understood=[*([mode] if mode else ()), *who, *asked.said],
+        lacks="but no operation",
+        unknown=_left_over(reading, asked.said.keys(), None, index),
+        nearest=[scored.operation.id for scored in index.rank(asked)[:NEAREST_MAX]],
     )

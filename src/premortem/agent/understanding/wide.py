@@ -11,8 +11,9 @@ from collections.abc import Collection, Iterator
 
 from msgspec.structs import replace
 
+from premortem.agent.understanding.entries import Entry
 from premortem.agent.understanding.explore import explore
-from premortem.agent.understanding.index import Entry, Index
+from premortem.agent.understanding.index import Index
 from premortem.agent.understanding.inputs import InputField
 from premortem.agent.understanding.understand import suggest
 from premortem.agent.understanding.words import STOPWORDS, VERBS, stem, tokens
@@ -31,11 +32,12 @@ def ways_meant(
     *,
     roles: Collection[str],
     services: Collection[str] = (),
+    index: Index | None = None,
     came_with: Signal | None = None,
 ) -> tuple[Understanding, ...]:
     """What PROMPT may ask about the operation that it names, the likeliest first, at most WAYS_MAX,
-    each with a prompt of its own; empty: it names none clearly."""
-    index = Index(profile)
+    each with a prompt of its own; empty: it names none clearly. INDEX: of PROFILE."""
+    index = index or Index(profile)
     words = [w for w in tokens(prompt) if w not in STOPWORDS and len(w) > 1]
     known = [w for w in words if index.known(stem(w)) or stem(w) in VERBS]
     if not words or len(known) < KNOWN_SHARE_MIN * len(words):

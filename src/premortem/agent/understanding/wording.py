@@ -9,7 +9,14 @@ from premortem.agent.understanding.failure_modes import mode_words
 from premortem.agent.understanding.index import ANY, CHANGING, READING, Asked, Index, Said
 from premortem.agent.understanding.reading import BESIDE, Reading, Word
 from premortem.agent.understanding.thesaurus import ALIKE
-from premortem.agent.understanding.words import STOPWORDS, VERBS, VerbClass, participle, stem
+from premortem.agent.understanding.words import (
+    STOPWORDS,
+    VERBS,
+    VerbClass,
+    participle,
+    stem,
+    stems,
+)
 
 _SECOND_CLASS = 0.7
 _CUE_WORD, _DOER, _NEW, _OWNED = 0.5, 0.35, 0.5, 0.8
@@ -117,12 +124,15 @@ def asked_of(
 ) -> Asked:
     """The words that speak of an operation; OWN: those of the field that is named."""
     cues = mode_words(reading.told, mode)
+    coded = frozenset(base for name in reading.coded for base in stems(name))
     found: list[Said] = []
     verbs: dict[VerbClass, float] = {}
     for at, word in enumerate(reading.words):
         if word.particle:
             continue
         share = word.weight * _adjective(reading.words, at)
+        if word.stem in coded:
+            continue  # of a field's name
         if mode == "invalid_token" and word.stem in _CREDENTIALS:
             share *= _INSTRUMENT
         aside = word.weight <= BESIDE or is_state(reading.words, at, index)
@@ -152,6 +162,7 @@ def asked_of(
         verbs=verbs,
         preferred=READING if reads else preferred,
         relating=frozenset(at for at, w in enumerate(reading.words) if w.text in _RELATES),
+        text=reading.asked_about,
     )
 
 
@@ -261,9 +272,15 @@ def _of_something(words: Sequence[Word], at: int) -> float:
 
 def _is_doer(at: int, words: Sequence[Word]) -> bool:
     """`a user issues ...`: somebody, not the thing it is about."""
-    if words[at].stem not in _PEOPLE or at + 2 >= len(words) or words[at].possessive:
+    if at + 2 >= len(words) or words[at].possessive:
         return False
     following = words[at + 1]
+    # `a tenant silences the alarm`: who does something to something.
+    active = following.stem in VERBS and following.text.endswith("s") and not words[at].plural
+    if active and words[at + 2].text in _BEFORE_NOUN - _PLACES and at and words[at - 1].weight:
+        return True
+    if words[at].stem not in _PEOPLE:
+        return False
     if following.clause != words[at].clause or following.text.endswith("ed"):
         return False
     third = words[at].text == words[at].stem and following.text.endswith("s")

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Literal
 
+from premortem.domain.template import split_template
+
 VerbClass = Literal["create", "change", "delete", "read", "put", "patch"]
 
 _TOKEN = re.compile(r"-?\d+(?:\.\d+)?|[^\W\d_]+(?:'[a-z]+)?\d*")
@@ -232,6 +234,16 @@ def participle(verb: str) -> str:
 def article(noun: str) -> str:
     """`a` or `an` before NOUN."""
     return "an" if noun[:1] in "aeiou" else "a"
+
+
+def spoken_segments(template: str) -> tuple[str, ...]:
+    """The segments of TEMPLATE, with a custom method as one of its own: `{id}`, `restart` for
+    `{id}:restart` (Google AIP-136)."""
+    found = []
+    for segment in split_template(template):
+        name, _, verb = segment.partition(":")
+        found += [name, verb] if name and verb and "{" not in verb else [segment]
+    return tuple(found)
 
 
 def is_action(method: str, segments: Sequence[str]) -> bool:

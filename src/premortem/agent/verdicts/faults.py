@@ -14,8 +14,8 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from premortem.agent.verdicts.question import Question
 from premortem.agent.steps.world import ScenarioClient, World
+from premortem.agent.verdicts.question import Question
 from premortem.domain.once import names_one_request
 from premortem.domain.run import SAFE_METHODS, Case, Sent
 from premortem.domain.traffic import Response

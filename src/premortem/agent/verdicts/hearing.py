@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import Struct
 
-from premortem.agent.steps.world import Phase, ScenarioClient, World
+from premortem.agent.steps.world import SIGNS_IN, Phase, ScenarioClient, World
 from premortem.domain.run import Case, Fault, Sent
 from premortem.domain.scenario import Heard
 from premortem.domain.traffic import Response
@@ -67,13 +67,14 @@ def noticed(said: Iterable[Said], notice: Notice) -> tuple[str, ...]:
 def _heard(one: Said) -> Heard:
     request, response, fault = one.sent.request, one.sent.response, one.sent.fault
     query = "&".join(f"{name}={value}" for name, value in request.query)
+    secret = one.case.origin.operator == SIGNS_IN  # a password goes out, a session comes back
     return Heard(
         phase=one.phase,
         role=one.case.role,
         request=f"{request.method} {request.path}{'?' + query if query else ''}",
-        body=_shown(request.body),
+        body="" if secret else _shown(request.body),
         status=response.status if response is not None else 0,
-        answer=_shown(response.body) if response is not None else _said_of(fault),
+        answer=_said_of(fault) if response is None else "" if secret else _shown(response.body),
         duration_ms=one.sent.duration_ms,
     )
 

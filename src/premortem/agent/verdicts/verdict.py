@@ -16,10 +16,17 @@ import msgspec
 from premortem.agent.steps.bind import BoundStep, bind
 from premortem.agent.steps.bindings import Bindings
 from premortem.agent.steps.engine import ClientFactory, question_index, refuse_unsafe, run_scenario
-from premortem.agent.verdicts.faults import FaultyClient, InjectedFault, faults_for
-from premortem.agent.verdicts.hearing import Hearing, Notice, Said, answers_in_question, heard, noticed
-from premortem.agent.verdicts.question import Question, question_of
 from premortem.agent.steps.world import ScenarioClient, World
+from premortem.agent.verdicts.faults import FaultyClient, InjectedFault, faults_for
+from premortem.agent.verdicts.hearing import (
+    Hearing,
+    Notice,
+    Said,
+    answers_in_question,
+    heard,
+    noticed,
+)
+from premortem.agent.verdicts.question import Question, question_of
 from premortem.domain.scenario import UNCERTAIN, Evidence, Scenario, ScenarioVerdict, StepResult
 
 RUNS = 5

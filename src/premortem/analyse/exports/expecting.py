@@ -246,11 +246,18 @@ def _always(expected: Expected) -> Callable[[Finding, OperationProfile | None], 
     return lambda _finding, _operation: expected
 
 
+def _stated(finding: Finding, _: OperationProfile | None) -> Expected | None:
+    refused = finding.sequence.cases[-1].intent.expects == "refusal"
+    return _REFUSES if refused else None
+
+
 _BY_CHECK: dict[str, Callable[[Finding, OperationProfile | None], Expected | None]] = {
     "server_error": _always(_WORKS),
     "no_answer": _always(_ANSWERS),
     "auth_ignored": _always(_DENIED),
     "revoked_access": _always(_DENIED),
+    "foreign_thing": _always(_REFUSES),
+    "stated_rule": _stated,
     "accepted_invalid": _always(_REFUSES),
     "missing_header": _always(_REFUSES),
     "unsupported_method": _always(_REFUSES),

@@ -6,6 +6,12 @@ from msgspec import Struct
 
 from premortem.agent.emit.artifacts import augmentation_of, create_feature_file
 from premortem.agent.emit.augmentation_yaml import emit_test_metadata
+from premortem.agent.emit.enrich import (
+    apply_role_matrix_to_feature,
+    detect_enrichable_feature,
+    propose_new_scenarios,
+    write_feature_patch,
+)
 from premortem.agent.emit.feature_text import FeatureText, parse_feature
 from premortem.agent.emit.files import Change, read, text_of, write
 from premortem.agent.emit.git_patch import git_patch
@@ -13,12 +19,6 @@ from premortem.agent.emit.output_tree import OutputTree
 from premortem.agent.emit.summary_markdown import generate_studio_markdown_summary
 from premortem.agent.emit.tags import insert_scenario_tags
 from premortem.agent.emit.why import explain_why_scenario_matters
-from premortem.agent.emit.enrich import (
-    apply_role_matrix_to_feature,
-    detect_enrichable_feature,
-    propose_new_scenarios,
-    write_feature_patch,
-)
 from premortem.domain.proposal import Artifact, Gap, Signal
 from premortem.domain.scenario import Scenario
 from premortem.errors import InputError

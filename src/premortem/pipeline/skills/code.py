@@ -64,7 +64,7 @@ class Stated(Struct, frozen=True, kw_only=True):
 
 def assertions(room: Room, about: AboutDto) -> Assertions:
     """The skill InferAssertionsFromDTO."""
-    dto = _dto(room, about)
+    dto = dto_of(room, about)
     found = infer_assertions_from_dto(dto)
     return Assertions(
         dto=dto.name,
@@ -83,7 +83,9 @@ def assertions(room: Room, about: AboutDto) -> Assertions:
     )
 
 
-def _dto(room: Room, about: AboutDto) -> Dto:
+def dto_of(room: Room, about: AboutDto) -> Dto:
+    """The object that ABOUT means. Raises InputError when there is none of that name."""
+    """The object that ABOUT means. Raises InputError when there is none of that name."""
     if about.dto is not None:
         return about.dto
     known = _read(about) if about.source else code(room)
@@ -133,7 +135,7 @@ def validator_test(room: Room, wanted: ValidatorTest) -> SuggestedMethod:
     return generate_validator_test(
         wanted.field,
         wanted.condition,
-        _dto(room, AboutDto(name=wanted.dto)),
+        dto_of(room, AboutDto(name=wanted.dto)),
         code=known.csharp,
         validators=known.validators,
         provenance=Provenance(trace_id=wanted.trace_id, edition=wanted.edition),

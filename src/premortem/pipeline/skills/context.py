@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
 from pathlib import Path
+from typing import Literal
 
-import yaml
 from msgspec import Struct
 from msgspec.structs import replace
 
 from premortem.agent.emit.feature_text import parse_feature
 from premortem.agent.emit.files import read, text_of
 from premortem.agent.emit.output_tree import OutputTree
-from premortem.agent.understanding.explore import find_operation
 from premortem.agent.knowledge.csharp import CsClass, CsMethod, Refusal
 from premortem.agent.knowledge.reading import Code
+from premortem.agent.understanding.explore import find_operation
+from premortem.agent.understanding.index import Index
+from premortem.agent.understanding.meaning import open_meaning
 from premortem.agent.understanding.understand import understand
 from premortem.agent.understanding.words import stem, tokens
 from premortem.domain.proposal import Dto, Signal, TestKind
 from premortem.domain.scenario import Understanding
 from premortem.errors import InputError, NothingLearned
+from premortem.pipeline.skills.inventory import Names, read_tests
 from premortem.pipeline.skills.material import code, material, trace_of
+from premortem.pipeline.skills.noted import files_below, read_notes
 from premortem.pipeline.skills.notes import read_note
+from premortem.pipeline.skills.python_tests import PyTarget, python_targets
 from premortem.pipeline.skills.skill import Room
 
-FILES_MAX = 2_000
-"""Test files that are looked at."""
-METADATA = "test-metadata.yaml"
-_SKIPPED = frozenset({"bin", "obj", "node_modules", "__pycache__", "venv", ".venv", "dist"})
+OFFERED_MAX = 5
+"""Handlers that an error names."""
+_BY_PEOPLE = frozenset({"prompt", "instruction", "self"})
+"""Signals whose handler somebody named here; others may speak of handlers elsewhere."""
 
 
 class ExistingTest(Struct, frozen=True, kw_only=True):
@@ -57,7 +63,7 @@ class TestContext(Struct, frozen=True, kw_only=True):
     """Best first."""
     handler: str = ""
     handler_at: str = ""
-    """File and line of its class; empty: the code has none of that name."""
+    """File, and line of its class; empty: the code has none of that name."""
     dto: Dto | None = None
     refusals: tuple[Refusal, ...] = ()
     """Where the handler's own code refuses."""
@@ -69,17 +75,26 @@ class TestContext(Struct, frozen=True, kw_only=True):
     """Each with the roles there are in it."""
     existing: tuple[ExistingTest, ...] = ()
     """Tests of the handler, and the scenarios there are."""
+    language: Literal["", "csharp", "python"] = ""
+    """Of the handler's code."""
+    unlearned: str = ""
+    """What to do so that scenarios can be planned; empty: something was learned."""
 
 
 def load_context(room: Room, signal: Signal) -> TestContext:
-    """SIGNAL with operation, handler, object, roles and tests; what is not known stays empty."""
+    """SIGNAL with operation, handler, object, roles and tests; what is not known stays empty.
+
+    Raises InputError where a person names a handler that is not there.
+    """
     known = code(room)
+    targets = python_targets(room)
     trace_id = trace_of(signal)
+    signal = replace(signal, handler=_named_handler(room, signal, known))
     signal, question = read_note(signal, roles=(*room.config.roles, *known.blueprint.roles))
     understanding, problem = _understanding(room, signal, question)
-    handler = signal.handler or _handler_in(signal.text, known)
+    handler = signal.handler or _handler_in(signal.text, (*_handler_classes(known), *targets))
     plan = known.blueprint.handler(handler)
-    taken = known.csharp.named(handler)
+    taken, target = known.csharp.named(handler), targets.get(handler)
     operations = understanding.operation_ids if understanding is not None else ()
     whole = replace(
         signal,
@@ -87,6 +102,7 @@ def load_context(room: Room, signal: Signal) -> TestContext:
         trace_id=trace_id,
         blueprint_id=signal.blueprint_id or (known.blueprint.id if plan is not None else ""),
     )
+    dto = signal.dto or (plan.request if plan is not None else "")
     return TestContext(
         signal=whole,
         question=question,
@@ -94,15 +110,63 @@ def load_context(room: Room, signal: Signal) -> TestContext:
         not_understood=problem,
         operation_ids=operations or _operation_of(room, handler),
         handler=handler,
-        handler_at=taken.origin if taken is not None else "",
-        dto=_dto(known, signal.dto or (plan.request if plan is not None else "")),
-        refusals=taken.refusals if taken is not None else (),
-        refusals_tested=tuple(_refusals_tested(known, taken)),
+        handler_at=taken.origin if taken is not None else target.path if target else "",
+        dto=_dto(known, dto or (target.handler.request if target else "")),
+        refusals=_refusals(taken, target),
+        refusals_tested=tuple(_refusals_tested(room, known, _refusals(taken, target))),
         roles_allowed=plan.roles_allowed if plan is not None else (),
-        roles_tested=tuple(dict.fromkeys(_roles_tested(room, handler))),
+        roles_tested=read_notes(room.root).roles.get(handler, ()) if handler else (),
         editions=known.blueprint.editions,
-        existing=tuple(_existing(room, known, handler)),
+        existing=tuple(_existing(room, known, handler, python=target is not None)),
+        language="csharp" if taken is not None else "python" if target else "",
+        unlearned=_unlearned(room),
     )
+
+
+def _named_handler(room: Room, signal: Signal, known: Code) -> str:
+    """The handler that SIGNAL names, as the code has it. Raises InputError: there is none."""
+    name = signal.handler
+    if not name:
+        return ""
+    handlers = _handlers(known, python_targets(room))
+    names = dict.fromkeys((*handlers, *(c.name for c in known.csharp.classes)))
+    spelled = {one.lower(): one for one in reversed(names)}
+    for wanted in (name, f"{name}Handler"):
+        if wanted.lower() in spelled:
+            return spelled[wanted.lower()]
+    if signal.kind not in _BY_PEOPLE or (not names and signal.kind != "self"):
+        return name
+    where = f"below {room.root}"
+    if not handlers:
+        raise InputError(
+            f"there is no handler {name!r}: no source {where} has one; name the folder of the "
+            f"sources with --root"
+        )
+    lower = {one.lower(): one for one in handlers}
+    near = [lower[one] for one in get_close_matches(name.lower(), lower, n=3, cutoff=0.5)]
+    said = f"did you mean {', '.join(near)}?" if near else f"there are {_few(handlers)}"
+    raise InputError(f"there is no handler {name!r} {where}; {said}")
+
+
+def _few(handlers: Iterable[str]) -> str:
+    names = list(handlers)
+    more = f" and {len(names) - OFFERED_MAX} more" if len(names) > OFFERED_MAX else ""
+    return ", ".join(names[:OFFERED_MAX]) + more
+
+
+def handlers_of(room: Room) -> tuple[str, ...]:
+    """The handlers that code and blueprint have, each once."""
+    return tuple(_handlers(code(room), python_targets(room)))
+
+
+def _handlers(known: Code, targets: Iterable[str]) -> dict[str, None]:
+    planned = (handler.name for handler in known.blueprint.handlers)
+    return dict.fromkeys((*_handler_classes(known), *planned, *targets))
+
+
+def _handler_classes(known: Code) -> list[str]:
+    named = [c.name for c in known.csharp.classes if c.kind == "class"]
+    return [name for name in named if name.endswith("Handler")]
 
 
 def _understanding(room: Room, signal: Signal, question: str) -> tuple[Understanding | None, str]:
@@ -117,11 +181,22 @@ def _understanding(room: Room, signal: Signal, question: str) -> tuple[Understan
             known.profile,
             roles=known.roles,
             editions=tuple(known.bindings.editions),
+            index=Index(known.profile, open_meaning()),
             came_with=replace(signal, text=question),
         )
     except (InputError, NothingLearned) as error:
         return None, str(error)
     return found, ""
+
+
+def _unlearned(room: Room) -> str:
+    try:
+        material(room)
+    except NothingLearned as error:
+        return f"{error}, or name an OpenAPI document as `spec` under [target] and learn from it"
+    except InputError:
+        return ""
+    return ""
 
 
 def is_role_gap(signal: Signal) -> bool:
@@ -144,25 +219,36 @@ def _dto(known: Code, name: str) -> Dto | None:
 
     def says(dto: Dto) -> tuple[bool, int]:
         rules = sum(len(field.rules) for field in dto.fields)
-        return dto.language == "csharp" and rules > 0, rules
+        return dto.language in ("csharp", "python") and rules > 0, rules
 
     return max(found, key=says, default=None)
 
 
-def _handler_in(text: str, known: Code) -> str:
-    """The handler whose words TEXT says, the longest first; empty: none."""
+def _handler_in(text: str, handlers: Iterable[str]) -> str:
+    """The one of HANDLERS whose words TEXT says, the longest first; empty: none."""
     said = {stem(word) for word in tokens(text)}
     fitting: list[tuple[int, str]] = []
-    for name in (c.name for c in known.csharp.classes):
+    for name in handlers:
         words = {stem(w) for w in tokens(name.removesuffix("Handler"))}
-        if name.endswith("Handler") and words and words <= said:
+        if words and words <= said:
             fitting.append((len(words), name))
     return max(fitting)[1] if fitting else ""
 
 
-def _refusals_tested(known: Code, handler: CsClass | None) -> Iterator[str]:
+def _refusals(taken: CsClass | None, target: PyTarget | None) -> tuple[Refusal, ...]:
+    """Where the handler's code refuses: C#, else Python."""
+    if taken is not None:
+        return taken.refusals
+    raised = target.handler.raises if target is not None else ()
+    return tuple(Refusal(kind="exception", name=name) for name in raised if name != "ValueError")
+
+
+def _refusals_tested(room: Room, known: Code, refusals: Iterable[Refusal]) -> Iterator[str]:
     tested = "".join(method.source for _, method in _methods(known))
-    for refusal in handler.refusals if handler is not None else ():
+    for path in files_below(room.root, "*test*.py") if refusals else ():
+        name = path.relative_to(room.root).as_posix()
+        tested += (read(room.root, name) or b"").decode(errors="replace")
+    for refusal in refusals:
         if re.search(rf"\b{re.escape(refusal.name)}\b", tested):
             yield refusal.name
 
@@ -176,32 +262,14 @@ def _methods(known: Code, handler: str = "") -> Iterator[tuple[str, CsMethod]]:
             yield from ((path, method) for method in found.methods if method.attributes)
 
 
-def _roles_tested(room: Room, handler: str) -> Iterator[str]:
-    """Roles that METADATA says HANDLER was tested with."""
-    for path in _files(room.root, METADATA):
-        try:
-            documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, yaml.YAMLError):
-            continue  # whoever patches it says so
-        for test in _entries(documents):
-            if handler and test.get("handler") == handler:
-                roles = test.get("roles_tested") or test.get("role") or []
-                yield from map(str, roles if isinstance(roles, list) else [roles])
-
-
-def _entries(documents: Sequence[object]) -> Iterator[dict[str, object]]:
-    for found in documents:
-        if isinstance(found, dict):
-            yield found
-            lists = (v for v in found.values() if isinstance(v, list))
-            yield from (entry for v in lists for entry in v if isinstance(entry, dict))
-
-
-def _existing(room: Room, known: Code, handler: str) -> Iterator[ExistingTest]:
+def _existing(room: Room, known: Code, handler: str, *, python: bool) -> Iterator[ExistingTest]:
     """Test methods of HANDLER's class, and the scenarios below the root."""
+    for test in read_tests(room.root, Names(handlers=(handler,))) if python else ():
+        if test.path.endswith(".py") and handler in test.handlers:
+            yield ExistingTest(path=test.path, name=test.name)
     for path, method in _methods(known, handler):
         yield ExistingTest(path=path, name=method.name)
-    for file in _files(room.root, "*.feature"):
+    for file in files_below(room.root, "*.feature"):
         name = file.relative_to(room.root).as_posix()
         try:
             feature = parse_feature(text_of(read(room.root, name), file), path=file)
@@ -212,22 +280,9 @@ def _existing(room: Room, known: Code, handler: str) -> Iterator[ExistingTest]:
             yield ExistingTest(path=name, name=scenario.title, tags=tags)
 
 
-def _files(root: Path, pattern: str) -> list[Path]:
-    """Files below ROOT, in order, without those that builds and environments leave."""
-    found = [
-        path
-        for path in root.rglob(pattern)
-        if path.is_file()
-        and not any(
-            part in _SKIPPED or part.startswith(".") for part in path.relative_to(root).parts[:-1]
-        )
-    ]
-    return sorted(found)[:FILES_MAX]
-
-
 def test_sources(root: Path) -> list[Path]:
     """Files of C# tests, wherever they lie below ROOT."""
-    return _files(root, "*Tests.cs")
+    return files_below(root, "*Tests.cs")
 
 
 test_sources.__test__ = False  # type: ignore[attr-defined]
@@ -248,7 +303,7 @@ def tree_of(room: Room, service: str = "") -> OutputTree:
 
 def test_file(room: Room, name: str, *, kind: TestKind, tree: OutputTree) -> str:
     """Where the test class NAME stands below the root, else where it goes."""
-    found = _files(room.root, f"{name}.cs")[:1]
+    found = files_below(room.root, f"{name}.cs")[:1]
     if found:
         return found[0].relative_to(room.root).as_posix()
     return tree.path(kind, f"{name}.cs")

@@ -5,11 +5,13 @@ EmitTestArtifacts -> ValidateGeneratedTests -> EmitObservability -> StudioSummar
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from premortem.agent.code.code_tests import SuggestedMethod, append_suggested
+from premortem.agent.code.pytest_functions import SuggestedFunction, append_pytest_function
 from premortem.agent.emit.artifacts import (
     Emitted,
     augmentation_of,
@@ -17,7 +19,6 @@ from premortem.agent.emit.artifacts import (
     validated,
     write_artifacts,
 )
-from premortem.agent.code.code_tests import SuggestedMethod, append_suggested
 from premortem.agent.emit.augmentation import Attempt, Augmentation
 from premortem.agent.emit.event_logs import SkillSpan, emit_observability
 from premortem.agent.emit.files import Change, read, write_all
@@ -29,6 +30,7 @@ from premortem.domain.scenario import ScenarioVerdict
 from premortem.errors import InputError
 from premortem.pipeline.skills.artifacts import Markdown
 from premortem.pipeline.skills.context import test_file, tree_of
+from premortem.pipeline.skills.coverage_delta import with_coverage
 from premortem.pipeline.skills.planning import Generated
 from premortem.pipeline.skills.skill import Room
 
@@ -108,30 +110,57 @@ def _emitted(room: Room, wanted: Emit) -> Emitted:
         attempts = (Attempt(reason=generated.retry_reason),)
         retried = tuple(replace(one, attempts=attempts) for one in augmentation.added)
         augmentation = replace(augmentation, added=retried)
-    changes, names = _code_changes(room, generated.methods, wanted.service)
-    return emit_test_artifacts(
-        room.root,
-        augmentation,
-        tree=tree_of(room, wanted.service),
-        code=changes,
-        methods=names,
-        spans=wanted.spans,
-        at=room.clock(),
+    changes, names = _code_changes(room, generated, wanted.service)
+
+    def made(augmentation: Augmentation) -> Emitted:
+        return emit_test_artifacts(
+            room.root,
+            augmentation,
+            tree=tree_of(room, wanted.service),
+            code=changes,
+            methods=names,
+            spans=wanted.spans,
+            at=room.clock(),
+        )
+
+    first = made(augmentation)
+    tests = {c.path: c.after for c in first.changes if c.kind in ("feature", "csharp", "pytest")}
+    covered = with_coverage(
+        first.augmentation,
+        root=room.root,
+        context=generated.context,
+        roles=tuple(room.config.roles),
+        changed=tests,
+    )
+    return made(
+        replace(
+            augmentation,
+            before=covered.before,
+            after=covered.after,
+            coverage_rows=covered.coverage_rows,
+        )
     )
 
 
 def _code_changes(
-    room: Room, methods: Sequence[SuggestedMethod], service: str
+    room: Room, generated: Generated, service: str
 ) -> tuple[list[Change], dict[str, tuple[str, ...]]]:
-    """METHODS in their classes' files, one change a file; and which file is to hold which."""
+    """Methods and functions in their files, one change a file; and which file is to hold which."""
     changes: dict[str, Change] = {}
     names: dict[str, tuple[str, ...]] = {}
     tree = tree_of(room, service)
-    for method in methods:
-        path = test_file(room, method.class_name, kind=method.test_kind, tree=tree)
+    wanted: list[tuple[str, SuggestedMethod | SuggestedFunction]] = [
+        (test_file(room, method.class_name, kind=method.test_kind, tree=tree), method)
+        for method in generated.methods
+    ]
+    wanted += [(placed.path, placed.function) for placed in generated.functions]
+    for path, method in wanted:
         first = changes.get(path)
         before = first.after if first is not None else read(room.root, path)
-        made = append_suggested(before, method, path=path)
+        if isinstance(method, SuggestedFunction):
+            made = append_pytest_function(before, method, path=path)
+        else:
+            made = append_suggested(before, method, path=path)
         if first is not None:
             made = Change(
                 path=path,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from premortem.agent.understanding.failure_modes import mode_named
 from premortem.agent.knowledge.rules import infer_assertions_from_dto
+from premortem.agent.understanding.failure_modes import mode_named
 from premortem.agent.understanding.words import tokens
 from premortem.domain.proposal import FailureModeName, Gap, Signal
 from premortem.pipeline.skills.context import TestContext, is_role_gap
@@ -123,7 +123,10 @@ def _edges(context: TestContext) -> Iterator[Gap]:
 
 def _editions(context: TestContext) -> Iterator[Gap]:
     tested = {t for one in context.existing for t in one.tags if t.startswith("edition:")}
-    for edition, _ in context.editions if context.handler_at or context.roles_allowed else ():
+    allowed = set(context.roles_allowed)
+    for edition, roles in context.editions if context.handler_at or allowed else ():
+        if roles and allowed and not allowed & set(roles):
+            continue  # nobody there may: that is a matter of roles
         if f"edition:{edition}" not in tested:
             yield _gap(
                 context,

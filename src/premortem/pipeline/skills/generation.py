@@ -5,13 +5,15 @@ from __future__ import annotations
 from msgspec import Struct
 from msgspec.structs import replace
 
+from premortem.agent.outcomes.role import of_role
 from premortem.agent.planning import titles
 from premortem.agent.planning.expand import expand_prompt_into_paths
 from premortem.agent.planning.expectation import Evidence
+from premortem.agent.planning.planner import plan_scenarios
 from premortem.agent.understanding.explore import explore, find_operation
 from premortem.agent.understanding.failure_modes import ANONYMOUS
-from premortem.agent.outcomes.role import of_role
-from premortem.agent.planning.planner import plan_scenarios
+from premortem.agent.understanding.index import Index
+from premortem.agent.understanding.meaning import open_meaning
 from premortem.agent.understanding.understand import understand
 from premortem.agent.understanding.words import third_person
 from premortem.domain.proposal import Gap, Signal
@@ -379,6 +381,7 @@ def _understood(known: Material, signal: Signal) -> Understanding:
         known.profile,
         roles=known.roles,
         editions=tuple(known.bindings.editions),
+        index=Index(known.profile, open_meaning()),
         came_with=signal,
     )
 

@@ -8,10 +8,11 @@ from hashlib import sha256
 from msgspec import Struct
 
 from premortem.agent.ask import propose
-from premortem.agent.steps.bindings import Bindings, load_bindings
 from premortem.agent.emit.feature import render
 from premortem.agent.knowledge.reading import Code, read_code
 from premortem.agent.planning.llm_plan import plan_with_model, planning_engine
+from premortem.agent.steps.bindings import Bindings, load_bindings
+from premortem.agent.understanding.meaning import open_meaning
 from premortem.agent.understanding.prompt_input import PromptContext, PromptInput, signal_of
 from premortem.domain.proposal import Signal
 from premortem.domain.scenario import Scenario, Understanding
@@ -87,6 +88,7 @@ def asked(room: Room, signal: Signal) -> tuple[Understanding, list[Scenario]]:
                 bindings=known.bindings,
                 roles=known.roles,
                 came_with=signal,
+                meaning=open_meaning(),
                 seed=room.seed + room.tried,
             )
         except ModelError as error:
@@ -101,6 +103,7 @@ def asked(room: Room, signal: Signal) -> tuple[Understanding, list[Scenario]]:
         config=room.config,
         bindings=known.bindings,
         came_with=signal,
+        meaning=open_meaning(),
     )
 
 

@@ -12,18 +12,20 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from premortem.agent.planning import titles
 from premortem.agent.code.code_tests import (
     Provenance,
     SuggestedMethod,
     generate_validator_test,
     suggest_test_method,
 )
+from premortem.agent.code.question import handler_words
 from premortem.agent.emit.enrich import detect_enrichable_feature
-from premortem.agent.planning.expectation import Evidence
+from premortem.agent.emit.report_markdown import stated
 from premortem.agent.knowledge.values import Condition
 from premortem.agent.outcomes.role import of_role
-from premortem.agent.understanding.words import tokens
+from premortem.agent.planning import titles
+from premortem.agent.planning.expectation import Evidence
+from premortem.agent.understanding.words import participle, tokens
 from premortem.domain.proposal import Gap, Signal, TestKind
 from premortem.domain.run import SAFE_METHODS
 from premortem.domain.scenario import Scenario
@@ -33,6 +35,11 @@ from premortem.pipeline.skills.context import TestContext, is_role_gap, load_con
 from premortem.pipeline.skills.gaps import gaps_of
 from premortem.pipeline.skills.generation import RoleAction, full_action, role_action
 from premortem.pipeline.skills.material import Material, Proposal, asked, code, material, proposal
+from premortem.pipeline.skills.python_tests import (
+    PlacedFunction,
+    python_targets,
+    suggest_function,
+)
 from premortem.pipeline.skills.skill import Room, Unfit
 
 SCENARIOS_PER_GAP_MAX = 5
@@ -80,6 +87,8 @@ class Generated(Struct, frozen=True, kw_only=True):
     gaps: tuple[Gap, ...]
     proposals: tuple[Proposal, ...]
     methods: tuple[SuggestedMethod, ...]
+    functions: tuple[PlacedFunction, ...] = ()
+    """The same in Python."""
     left_out: tuple[str, ...] = ()
     """What could not be made, each with why."""
     retry_reason: str = ""
@@ -103,7 +112,8 @@ def plan_scenario_templates(room: Room, found: Gaps) -> Templates:
     """The skill PlanScenarioTemplates: which kinds of test close which gap."""
     context = found.context
     closing = [gap for gap in found.gaps if _is_to_close(gap, found)]
-    handled = any(c.name.endswith("Handler") for c in code(room).csharp.classes)
+    written = code(room).csharp.classes
+    handled = any(c.name.endswith("Handler") for c in written) or context.language == "python"
     signal = context.signal
     tree = tree_of(room)
     understood = context.understanding
@@ -116,10 +126,10 @@ def plan_scenario_templates(room: Room, found: Gaps) -> Templates:
     templates = (
         Template(
             gap=gap,
-            prompt=_prompt(gap, context),
-            test_kinds=tuple(_kinds(gap, context, handled=handled)),
+            prompt=question_of(gap, context),
+            test_kinds=tuple(_kinds(gap, context, handled=handled, http=bool(written))),
             feature=f"{tree.features}/{feature.path}" if feature is not None else "",
-            test_class=f"{context.handler}Tests" if context.handler else "",
+            test_class=_test_class(context),
         )
         for gap in closing
     )
@@ -128,6 +138,10 @@ def plan_scenario_templates(room: Room, found: Gaps) -> Templates:
         templates=tuple(templates),
         open_gaps=tuple(gap for gap in found.gaps if gap not in closing),
     )
+
+
+def _test_class(context: TestContext) -> str:
+    return f"{context.handler}Tests" if context.handler and context.language != "python" else ""
 
 
 def _is_to_close(gap: Gap, found: Gaps) -> bool:
@@ -139,18 +153,19 @@ def _is_to_close(gap: Gap, found: Gaps) -> bool:
     return signal.kind not in _BY_PEOPLE or signal in gap.signals
 
 
-def _kinds(gap: Gap, context: TestContext, *, handled: bool) -> list[TestKind]:
+def _kinds(gap: Gap, context: TestContext, *, handled: bool, http: bool) -> list[TestKind]:
+    """HANDLED: there is code whose methods can be called; HTTP: C# that can be asked over HTTP."""
     kinds: list[TestKind] = []
-    if context.operation_ids or gap.kind == "role":
+    if not context.unlearned and (context.operation_ids or gap.kind == "role"):
         kinds.append("bdd")
     if gap.failure_mode in _OVER_HTTP and gap.kind != "role":
-        kinds.append("integration")
+        kinds += ["integration"] if http and context.language != "python" else []
     elif handled and gap.kind not in ("role", "edition"):
         kinds.append("unit")
     return kinds
 
 
-def _prompt(gap: Gap, context: TestContext) -> str:
+def question_of(gap: Gap, context: TestContext) -> str:
     """The question that leads to GAP's test; empty where a role is what matters."""
     if gap.kind in ("role", "edition"):
         return ""
@@ -158,24 +173,25 @@ def _prompt(gap: Gap, context: TestContext) -> str:
         return context.question
     missing = _missing(gap)
     if gap.kind == "unit":
-        return f"What if {_stated(missing.removesuffix(' error').split())}?"
+        return _refused(stated(missing.removesuffix(" error")), context.handler)
     field = " ".join(tokens(gap.field))
     thing = " ".join(tokens(context.handler.removesuffix("Handler"))[1:])
+    thing = "" if field.startswith(thing) else thing
     return f"What if {thing} {field} is {missing.removesuffix(field).strip()}?".replace("  ", " ")
+
+
+def _refused(said: str, handler: str) -> str:
+    """The question in which HANDLER refuses, for what SAID states; a state is there before."""
+    verb, thing = handler_words(handler)
+    subject, _, state = said.rpartition(" is ")
+    if not (verb and thing and subject and state.endswith("ed")):
+        return f"What if {said}?"
+    named = "it" if subject == thing else subject
+    return f"What if {thing} is {participle(verb)} while {named} is {state}?"
 
 
 def _missing(gap: Gap) -> str:
     return gap.what.removeprefix("no test for ")
-
-
-def _stated(words: list[str]) -> str:
-    """A refusal's name as a statement: `invoice exists` -> `invoice already exists`."""
-    *before, last = words
-    if last == "exists":
-        return " ".join([*before, "already", last])
-    if last == "found" and before[-1:] == ["not"]:
-        return " ".join([*before[:-1], "does not exist"])
-    return " ".join([*before, "is", last] if last.endswith("ed") else words)
 
 
 def generate_test_scenarios(room: Room, planned: Templates) -> Generated:
@@ -186,7 +202,8 @@ def generate_test_scenarios(room: Room, planned: Templates) -> Generated:
     context = planned.context
     proposals: dict[str, Proposal] = {}
     methods: dict[str, SuggestedMethod] = {}
-    left_out: list[str] = []
+    functions: dict[str, PlacedFunction] = {}
+    left_out = [f"scenarios: {context.unlearned}"] if context.unlearned else []
     for template in planned.templates:
         kinds = set(template.test_kinds)
         if "bdd" in kinds:
@@ -198,16 +215,21 @@ def generate_test_scenarios(room: Room, planned: Templates) -> Generated:
                 proposals |= {s.id: proposal(s) for s in _asserting(room, made, left_out)}
         if kinds & {"unit", "integration"}:
             try:
-                method = _method(room, template, context)
+                if context.language == "python":
+                    made_for = python_targets(room)[context.handler]
+                    placed = suggest_function(room, template.prompt, context.signal, made_for)
+                    functions[f"{placed.path}::{placed.function.name}"] = placed
+                else:
+                    method = _method(room, template, context)
+                    methods[f"{method.class_name}.{method.name}"] = method
             except InputError as error:
                 left_out.append(f"{template.gap.what}: no test method: {error}")
-            else:
-                methods[f"{method.class_name}.{method.name}"] = method
     return Generated(
         context=context,
         gaps=tuple(template.gap for template in planned.templates),
         proposals=tuple(proposals.values()),
         methods=tuple(methods.values()),
+        functions=tuple(functions.values()),
         left_out=tuple(left_out),
         retry_reason=room.retry_reason,
     )

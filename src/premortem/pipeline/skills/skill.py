@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from premortem.agent.emit.augmentation import log_source
+from premortem.agent.emit.augmentation import Augmentation, log_source
 from premortem.config import Config
 from premortem.domain.proposal import Signal, SkillPart
 from premortem.errors import InputError
@@ -95,7 +95,7 @@ def performed(skill: Skill, asked: Struct, room: Room) -> Performed:
         try:
             with span(name, said, provider=room.tracer_provider) as tell:
                 result = skill.perform(room, asked)
-                tell({"scenario_title": _title(result)})
+                tell({"scenario_title": _title(result), **_measured(result)})
         except Unfit as refused:
             reason = str(refused)
             room = replace(room, tried=tried + 1, retry_reason=reason)
@@ -143,6 +143,19 @@ def _title(result: Struct) -> str:
     """The scenario that came of a skill; empty: none, or several."""
     proposals: Sequence[Any] = getattr(result, "proposals", ())
     return proposals[0].title if len(proposals) == 1 else ""
+
+
+def _measured(result: Struct) -> dict[str, int | float]:
+    """The metrics of what a skill emitted."""
+    made = getattr(result, "augmentation", None)
+    if not isinstance(made, Augmentation) or made.after is None:
+        return {}
+    return {
+        "testgen.scenario.count": len(made.added),
+        "testgen.methods.appended": len(made.methods),
+        "testgen.coverage.delta": round(made.coverage_delta, 1),
+        "testgen.retry.count": made.retry_count,
+    }
 
 
 def decoded(skill: Skill, request: bytes) -> Struct:

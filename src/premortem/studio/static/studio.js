@@ -73,6 +73,41 @@
     field.focus();
   }
 
+  /* A map is one stop of Tab; arrows move in it. */
+  const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
+
+  function makeEnterable() {
+    for (const map of document.querySelectorAll("[data-grid]")) {
+      const first = map.querySelector(".untested a") || map.querySelector("td a");
+      if (first && !map.querySelector('a[tabindex="0"]')) first.tabIndex = 0;
+    }
+  }
+
+  function moveIn(map, link, [down, right]) {
+    const rows = [...map.tBodies[0].rows];
+    const cell = link.closest("td");
+    let row = rows.indexOf(cell.parentElement) + down;
+    let column = cell.cellIndex + right;
+    while (rows[row] && rows[row].cells[column]) {
+      const next = rows[row].cells[column].querySelector("a");
+      if (next) {
+        link.tabIndex = -1;
+        next.tabIndex = 0;
+        next.focus();
+        return;
+      }
+      row += down;
+      column += right;
+    }
+  }
+
+  /* What is known of the field that somebody looks at. */
+  function tell(event) {
+    const field = event.target.closest("[data-told]");
+    const place = document.querySelector("[data-told-here]");
+    if (field && place) place.textContent = field.dataset.told;
+  }
+
   function pressedInField(event, field) {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && field.form) {
       event.preventDefault();
@@ -88,14 +123,23 @@
     if (button) replaceLine(button);
   });
 
+  document.addEventListener("focusin", tell);
+  document.addEventListener("mouseover", tell);
+
   document.addEventListener("keydown", (event) => {
-    if (event.isComposing || event.repeat) return;
+    if (event.isComposing || (event.repeat && !STEPS[event.key])) return;
     const field = writes(event.target);
     if (field) {
       pressedInField(event, field);
       return;
     }
     if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const map = event.target.closest("[data-grid]");
+    if (map && STEPS[event.key] && event.target.closest("td")) {
+      event.preventDefault();
+      moveIn(map, event.target, STEPS[event.key]);
+      return;
+    }
     if (document.querySelector("dialog[open]") || localStorage.getItem(KEYS_OFF)) return;
     if (event.key === "?") {
       document.getElementById("keys").showModal();
@@ -111,6 +155,7 @@
   });
 
   document.addEventListener("htmx:afterSettle", (event) => {
+    makeEnterable();
     const request = event.detail.requestConfig;
     if (request && request.boosted) focusHeading();
   });
@@ -134,6 +179,7 @@
       document.getElementById("keys").showModal();
     });
     showTheme();
+    makeEnterable();
     if (document.activeElement === document.body) focusHeading();
   });
 })();

@@ -13,7 +13,7 @@ from premortem import config as configuration
 from premortem.agent.understanding.prompt_input import PromptContext, PromptInput, signal_of
 from premortem.domain.proposal import Signal
 from premortem.pipeline.augmenting import Augmented, Recipe, augment
-from premortem.pipeline.learn import learn
+from premortem.pipeline.learning import learn
 from premortem.pipeline.skills import open_room
 from premortem.pipeline.skills.skill import Room
 from premortem.store import open_store

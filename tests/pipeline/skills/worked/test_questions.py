@@ -303,6 +303,17 @@ def test_30_the_gaps_of_the_created_invoice_are_found_and_closed(augmented, desk
         assert line in record
 
 
+def test_15_a_role_that_coverage_misses_is_proposed_summed_up_and_noted(augmented, desk):
+    """B:356, 369-372; people approve it in the Studio."""
+    end = augmented("No BDD scenario for CFO role in ApproveInvoice")
+    assert {p.scenario.role for p in end.generated.proposals} == {"CFO"}
+    assert first(end).origin.outcome == "accepted"
+    assert "No BDD scenario for CFO role in ApproveInvoice" in end.markdown
+    record = text(desk, "Tests/test-augmentation-metadata.yaml")
+    for line in ("source: coverage-gap", "handler: ApproveInvoice", "roles_covered: [CFO]"):
+        assert line in record or line.replace("[CFO]", "\n  - CFO").replace(": \n", ":\n") in record
+
+
 def test_43_a_cancellation_after_approval(augmented, desk):
     """B:1310-1325; a trace is QA-verified once people accepted it."""
     end = augmented("What happens if CFO cancels after approval?")

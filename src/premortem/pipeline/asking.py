@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from msgspec import Struct
 
 from premortem.agent.ask import propose, refuse_changes
-from premortem.agent.steps.bindings import load_bindings
 from premortem.agent.planning.llm_plan import plan_with_model, planning_engine
+from premortem.agent.steps.bindings import load_bindings
+from premortem.agent.understanding.meaning import open_meaning
 from premortem.config import Config
 from premortem.domain.proposal import Signal
 from premortem.domain.scenario import Scenario, ScenarioVerdict, Understanding
@@ -110,6 +111,7 @@ def _proposed(
                 bindings=bindings,
                 roles=tuple(config.roles),
                 came_with=came_with,
+                meaning=open_meaning(),
             )
             return Proposed(
                 understanding=planned.understanding,
@@ -128,6 +130,7 @@ def _proposed(
         config=config,
         bindings=bindings,
         came_with=came_with,
+        meaning=open_meaning(),
     )
     return Proposed(understanding=understanding, scenarios=tuple(scenarios), notes=notes)
 

@@ -16,6 +16,7 @@ from premortem.generate import isolated, once_places, unique_places
 from premortem.pipeline.accounts import account_cases, credential_tokens, fresh_state
 from premortem.pipeline.confirming import Bench, open_bench
 from premortem.pipeline.generate import recorded
+from premortem.pipeline.ruling import with_blueprints
 from premortem.run.reproduce import tries_for
 from premortem.send.line import Line, open_line
 from premortem.send.target import can_reset
@@ -101,7 +102,7 @@ def _bench(line: Line, profile: Profile, config: Config, store: Store) -> Bench:
     return open_bench(
         line,
         profile,
-        config=config,
+        config=with_blueprints(config),
         fresh=fresh_state(line, accounts),
         apart=apart,
         log=config.path(config.target.log) if config.target.log else None,

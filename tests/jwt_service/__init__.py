@@ -1,0 +1,1 @@
+"""A service that takes JSON Web Tokens, with twelve defects that can be switched on."""

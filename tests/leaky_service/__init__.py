@@ -1,0 +1,1 @@
+"""A service with thirteen holes that can be opened one by one."""
