@@ -147,7 +147,8 @@ def specified(name: str) -> tuple[Profile, tuple[str, ...]]:
 def questions_on(name: str) -> list[dict[str, Any]]:
     """The labelled questions on NAME; operations with the path that the server's address has."""
     document = yaml.safe_load((QUESTIONS / f"{name}.openapi.yaml").read_text())
-    below = urlsplit(document["servers"][0]["url"]).path.rstrip("/")
+    servers = document.get("servers") or [{"url": ""}]
+    below = urlsplit(servers[0]["url"]).path.rstrip("/")
     found: list[dict[str, Any]] = yaml.safe_load((QUESTIONS / f"{name}.questions.yaml").read_text())
     for row in found:
         for key in {"operation", "or"} & row.keys():
