@@ -36,6 +36,11 @@ class InputError(PremortemError):
     """A file or an argument that cannot be read."""
 
 
+class NotUnderstood(InputError):
+    """A question of which nothing can be made. Its message has lines: understood, not understood,
+    and what comes nearest."""
+
+
 class StoreError(PremortemError):
     """The store cannot do what is asked."""
 

@@ -28,15 +28,24 @@ class Ran:
 
     @property
     def complaint(self) -> str:
-        """What stands on standard error of a command that could not do its work: one line, or the
-        three of a question that was not understood."""
+        """The one line on standard error of a command that could not do its work."""
+        [line] = self._complained()
+        return line
+
+    @property
+    def not_understood(self) -> str:
+        """The three lines on standard error about a question of which nothing can be made."""
+        lines = self._complained()
+        assert len(lines) == 3, self.err
+        return "\n".join(lines)
+
+    def _complained(self) -> list[str]:
         assert self.code == 2, self
         assert self.out == "" or "message" in self.json, self
         lines = self.err.splitlines()
-        assert len(lines) in (1, 3), self.err
         assert lines[0].startswith("premortem: "), self.err
         assert "Traceback" not in self.err
-        return "\n".join(lines)
+        return lines
 
 
 def premortem(*arguments: object) -> Ran:

@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Template
 from msgspec import Struct
 
-from premortem.analyse import excerpt
+from premortem.analyse.pages import environment
 from premortem.domain.access import Contradiction
 from premortem.domain.access_matrix import AccessCell, AccessMatrix, Standing
 
@@ -108,13 +108,5 @@ def _square(cell: AccessCell, *, x: int, y: int) -> Square:
 
 @cache
 def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("premortem.analyse"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["shown"] = excerpt.printable
-    environment.filters["number"] = lambda value: f"{value:,}"
-    return environment.get_template("access.html")
+    made = environment()
+    return made.get_template("access.html")

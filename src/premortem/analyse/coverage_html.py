@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Template
 
-from premortem.analyse import excerpt
 from premortem.analyse.coverage_map import (
     UNKNOWN_ROLE,
     VALUE_CLASSES,
@@ -21,6 +20,7 @@ from premortem.analyse.coverage_words import (
     reading_words,
     totals_words,
 )
+from premortem.analyse.pages import environment
 from premortem.analyse.report_html import moment
 
 OPERATIONS_MAX = 2_000
@@ -60,20 +60,12 @@ def render_coverage_html(found: CoverageMap) -> str:
 
 @cache
 def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("premortem.analyse"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["shown"] = excerpt.printable
-    environment.filters["number"] = lambda value: f"{value:,}"
-    environment.filters["heat"] = heat
-    environment.filters["told"] = _told
-    environment.filters["words"] = lambda name: name.replace("_", " ")
-    environment.globals["percent"] = percent
-    return environment.get_template("coverage.html")
+    made = environment()
+    made.filters["heat"] = heat
+    made.filters["told"] = _told
+    made.filters["words"] = lambda name: name.replace("_", " ")
+    made.globals["percent"] = percent
+    return made.get_template("coverage.html")
 
 
 def _told(square: Square) -> str:

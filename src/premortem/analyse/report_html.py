@@ -7,11 +7,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Template
 from markupsafe import Markup, escape
 from msgspec import Struct
 
 from premortem.analyse import excerpt
+from premortem.analyse.pages import environment
 from premortem.analyse.report import CLASSES, WHY, Report
 from premortem.checks import CHECKS
 from premortem.domain.run import Case, Finding
@@ -73,18 +74,10 @@ def moment(at: float) -> str:
 
 @cache
 def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("premortem.analyse"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["shown"] = excerpt.printable
-    environment.filters["coded"] = coded
-    environment.filters["number"] = lambda value: f"{value:,}"
-    environment.filters["milliseconds"] = milliseconds
-    return environment.get_template("report.html")
+    made = environment()
+    made.filters["coded"] = coded
+    made.filters["milliseconds"] = milliseconds
+    return made.get_template("report.html")
 
 
 def coded(text: str) -> Markup:

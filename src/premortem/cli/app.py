@@ -18,7 +18,7 @@ from premortem.cli.context import (
     warn,
 )
 from premortem.cli.groups import KEEP, LEARN, READ, SET_UP, TEST
-from premortem.errors import PremortemError
+from premortem.errors import NotUnderstood, PremortemError
 
 MESSAGE_CHARS_MAX = 1_000
 """Of an error in one line."""
@@ -133,7 +133,8 @@ def _run(tokens: list[str]) -> int:
 
 
 def _failed(message: str, error: Exception, tokens: Sequence[str]) -> int:
-    line = "\n".join(" ".join(part.split()) for part in message.strip().splitlines())
+    parts = message.strip().splitlines() if isinstance(error, NotUnderstood) else [message]
+    line = "\n".join(" ".join(part.split()) for part in parts)
     if len(line) > MESSAGE_CHARS_MAX:
         # Of a message that quotes something long, the beginning and the advice at the end.
         line = f"{line[: MESSAGE_CHARS_MAX // 2]} … {line[-MESSAGE_CHARS_MAX // 2 :]}"

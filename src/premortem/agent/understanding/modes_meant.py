@@ -24,7 +24,7 @@ from premortem.agent.understanding.tellings import NOTHING, Told, likely
 from premortem.agent.understanding.wording import asked_of, content, is_state
 from premortem.agent.understanding.words import STOPWORDS, stem
 from premortem.domain.proposal import FailureModeName
-from premortem.errors import InputError
+from premortem.errors import NotUnderstood
 
 MODES_MAX = 5
 """Failure modes that are weighed against each other."""
@@ -55,7 +55,7 @@ class _ToldOf(Struct, frozen=True, kw_only=True):
     """What that adds to a mode's weight."""
 
 
-class NothingNamed(InputError):
+class NothingNamed(NotUnderstood):
     """A question that names nothing which could go wrong; it may still name an operation."""
 
 

@@ -143,7 +143,7 @@ def refusal(
     """Three lines on QUESTION; LACKS: what it does not name. NEAREST: ids of operations."""
     known = ", ".join(understood[:WORDS_MAX]) or "nothing"
     left = ", ".join(unknown[:WORDS_MAX]) or "nothing more"
-    near = "none; `premortem profile show` lists all"
+    near = "none; `premortem profile` lists all"
     if nearest:
         near = f"{'; '.join(nearest[:NEAREST_MAX])}; or `premortem explore '{nearest[0]}'`"
     return (

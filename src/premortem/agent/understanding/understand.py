@@ -45,7 +45,7 @@ from premortem.domain.proposal import FailureModeName, OutcomeClass, Signal
 from premortem.domain.run import SAFE_METHODS
 from premortem.domain.scenario import Understanding
 from premortem.domain.traffic import OperationProfile, Profile
-from premortem.errors import InputError
+from premortem.errors import NotUnderstood
 
 OPERATIONS_MAX = 5
 """Operations an Understanding names."""
@@ -158,7 +158,7 @@ def understand(
         named=index.named,
     )
     if is_foreign(asked):
-        raise InputError(_nothing_fits(reading, "", index))
+        raise NotUnderstood(_nothing_fits(reading, "", index))
     if came_with is not None:
         reading = _with_context(reading, came_with)
     weighed = weigh_modes(reading, index)
@@ -170,7 +170,7 @@ def understand(
     fitting = ((way, _best(way, index, reading)) for way in ways)
     meant, best = next((pair for pair in fitting if pair[1]), (ways[0], []))
     if not best:
-        raise InputError(_nothing_fits(reading, meant.mode, index))
+        raise NotUnderstood(_nothing_fits(reading, meant.mode, index))
     first = best[0]
     entry = index.entry(first.operation.id)
     field = meant.field or field_unnamed(meant.mode, entry, edges, text.lower())
