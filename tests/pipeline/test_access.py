@@ -10,6 +10,7 @@ import pytest
 
 from premortem.pipeline.access import access_of
 from premortem.pipeline.observing import observe
+from tests.pipeline.conftest import recorded
 from tests.shared import ROOT
 
 EDITIONS = ("lite", "pro", "enterprise")
@@ -41,13 +42,12 @@ def names(project):
 
 
 @pytest.fixture(scope="module")
-def with_editions(project):
-    """The project, with the header that tells its edition."""
-    path = project.directory / "premortem.toml"
-    text = path.read_text()
-    path.write_text(text.replace("[target]", '[target]\nedition_header = "X-Edition"', 1))
-    yield project
-    path.write_text(text)
+def with_editions(tmp_path_factory):
+    """A project whose header tells its edition, and in which nothing was run: the runs that other
+    tests make with defects on are observations, too."""
+    made = tmp_path_factory.mktemp("access")
+    with recorded(made, target='edition_header = "X-Edition"') as project:
+        yield project
 
 
 def test_what_is_declared_is_what_the_documentation_says(with_editions):
