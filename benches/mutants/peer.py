@@ -19,17 +19,25 @@ would understate it."""
 RUN_S_MAX = 600
 
 
-def reported(base: str, document: Path, *, per_operation: int, seed: int) -> frozenset[str]:
+def reported(
+    base: str,
+    document: Path,
+    *,
+    per_operation: int,
+    seed: int,
+    who: tuple[str, str] = MIGHTIEST,
+) -> frozenset[str]:
     """`TYPE OPERATION` of each failure that a run against BASE reports.
 
-    PER_OPERATION: its own measure of a budget, test cases for each operation.
+    PER_OPERATION: its own measure of a budget, test cases for each operation. WHO: user and
+    password of whoever asks.
     """
     with tempfile.TemporaryDirectory(prefix="peer-") as folder:
         report = Path(folder) / "report.json"
         subprocess.run(
             [
                 *(str(PROGRAM), "run", str(document), "--url", base),
-                *("-H", f"Authorization: Bearer {_token(base)}"),
+                *("-H", f"Authorization: Bearer {_token(base, who)}"),
                 *("--phases", PHASES, "-n", str(per_operation), "--seed", str(seed)),
                 *("--continue-on-failure", "--report", "json"),
                 *("--report-json-path", str(report)),
@@ -48,8 +56,8 @@ def reported(base: str, document: Path, *, per_operation: int, seed: int) -> fro
     )
 
 
-def _token(base: str) -> str:
-    user, password = MIGHTIEST
+def _token(base: str, who: tuple[str, str]) -> str:
+    user, password = who
     body = json.dumps({"username": user, "password": password}).encode()
     headers = {"content-type": "application/json"}
     request = urllib.request.Request(f"{base}/login", data=body, headers=headers)

@@ -35,9 +35,10 @@ def asked(folder: Path) -> int:
 
 
 @contextlib.contextmanager
-def mutated(mutant: Mutant | None, *, folder: Path, port: int) -> Iterator[str]:
+def mutated(mutant: Mutant | None, *, folder: Path, port: int, defects: str = "") -> Iterator[str]:
     """The base URL of the ledger with MUTANT in it, as a process until the block ends; None: as
-    it is. FOLDER takes the copy. Raises OSError when the mutant does not start."""
+    it is, with its own DEFECTS on. FOLDER takes the copy. Raises OSError when it does not start.
+    """
     copy = folder / "mutant"
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(PROGRAM, copy / "ledger", ignore=shutil.ignore_patterns("__pycache__"))
@@ -49,7 +50,7 @@ def mutated(mutant: Mutant | None, *, folder: Path, port: int) -> Iterator[str]:
     journal.unlink(missing_ok=True)
     settings = {
         "LEDGER_TEST_HOOKS": "1",
-        "LEDGER_DEFECTS": "",
+        "LEDGER_DEFECTS": defects,
         "LEDGER_LOG": str(journal),
         **PASSWORDS,
     }

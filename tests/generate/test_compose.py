@@ -105,6 +105,11 @@ def test_what_production_refused_is_repeated_in_the_state_it_was_refused_in():
     assert [case.setup for case in sequence.cases] == [True, False]
 
 
+def test_what_production_refused_comes_before_all_that_is_drawn():
+    sources = [s.cases[-1].origin.source for s in composed(40)]
+    assert sources.index("replay") < sources.index("sample")
+
+
 def test_only_safe_methods_go_out_where_nothing_may_change():
     sequences = composed(60, safe_only=True)
     methods = {case.request.method for s in sequences for case in s.cases}

@@ -31,11 +31,16 @@ def lines(sequence):
 
 
 def test_what_happens_once_is_tried_twice_on_one_thing():
-    (sequence,) = made(f"{PAY}: once")
-    assert lines(sequence) == [MAKE, PAY, PAY]
-    last = sequence.cases[-1]
-    assert (last.intent.expects, last.intent.certain, last.intent.if_passed) == ("refusal", True, 1)
-    assert {b.step for b in last.bindings} == {0}
+    half, whole = made(f"{PAY}: once")
+    for sequence in (half, whole):
+        assert lines(sequence) == [MAKE, PAY, PAY]
+        last = sequence.cases[-1]
+        intent = last.intent
+        assert (intent.expects, intent.certain, intent.if_passed) == ("refusal", True, 1)
+        assert {b.step for b in last.bindings} == {0}
+        assert sequence.cases[1].request.body == last.request.body
+    amounts = [json.loads(s.cases[-1].request.body)["amount"] for s in (half, whole)]
+    assert amounts[0] == amounts[1] / 2, "of two halves the second is not too much, but known"
 
 
 def test_what_never_comes_after_something_comes_after_it():

@@ -13,7 +13,7 @@ from premortem.domain.run import SAFE_METHODS, Case, Rejection, Sequence
 from premortem.domain.stated import StatedRules
 from premortem.domain.traffic import Exchange, OperationProfile, Profile
 from premortem.errors import InputError
-from premortem.generate.kept import knows_conflicts
+from premortem.generate.kept import CONFLICTS, knows_conflicts
 from premortem.generate.mutate import Mutator
 from premortem.generate.narrow import Narrower
 from premortem.generate.probe import probes, watched
@@ -43,6 +43,11 @@ REFILL_MAX = 6
 ROUND_CASES_MAX = 10_000
 """Cases made before the first of them is handed on."""
 
+TELLING_SHARE = 2
+"""One request in so many goes, before all that is drawn, into having production's refusals again
+and into readings that show what is known of answers, at most: what comes last of a plan is cut
+where setups took its room, and nothing else stands in for these."""
+FORBIDDEN = 403
 WITNESS_SHARE = 20
 """One case in so many reads what was made for it, at most."""
 PRESSING_SHARE = 3
@@ -326,6 +331,10 @@ def _rounds(
         yield from pressing  # a plan that is short of room leaves out the last ones
         count -= len(pressing)
     left = count - len(refusals)
+    refusals = sorted((refusals[i] for i in rng.permutation(len(refusals)).tolist()), key=_rank)
+    told = list(_within(refusals, count // TELLING_SHARE))
+    yield from (told[i] for i in rng.permutation(len(told)).tolist())
+    refusals = refusals[len(told) :]
     first = True
     while left > 0 or first:
         size = min(left, ROUND_CASES_MAX)
@@ -341,6 +350,13 @@ def _rounds(
         first = False
         if made < size or not made:
             return
+
+
+def _rank(sequence: Sequence) -> int:
+    """What is hardest to come by otherwise first: refusals for the state things were in, those
+    for who asked, readings; then what was wrong in itself, as breaking the schema shows it, too."""
+    status = sequence.cases[-1].recorded_status
+    return 0 if status in CONFLICTS else 1 if status == FORBIDDEN else 2 if status < 400 else 3
 
 
 def _refusals(

@@ -52,7 +52,7 @@ def repeated(kit: Kit, start: Start) -> Iterator[Sequence | None]:
 def repeated_in_part(kit: Kit, start: Start) -> Iterator[Sequence | None]:
     """Half of it twice, then at once: what was refused as known already is refused as that, not
     because nothing was left."""
-    case = _halved(unkeyed(start.final), start.operation)
+    case = halved(unkeyed(start.final), start.operation)
     if case is None or start.operation.id not in kit.shown.refused_as_known:
         return
     row = kit.row(start)
@@ -71,7 +71,7 @@ def repeated_in_part(kit: Kit, start: Start) -> Iterator[Sequence | None]:
     yield _at_once(kit, kit.row(start), case, [case] * AT_ONCE)
 
 
-def _halved(case: Case, operation: OperationProfile) -> Case | None:
+def halved(case: Case, operation: OperationProfile) -> Case | None:
     """CASE with half of each number in its body; None where that is not to be had."""
     try:
         body = read_body(case.request)

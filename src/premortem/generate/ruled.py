@@ -13,6 +13,7 @@ from premortem.domain.bodies import text_of
 from premortem.domain.run import Case, Intent, Origin, Sequence
 from premortem.domain.stated import PREFIX, Stated, StatedRules
 from premortem.domain.traffic import OperationProfile
+from premortem.generate.order_again import halved
 from premortem.generate.probe import reader_of
 from premortem.generate.replay import UNKNOWN
 from premortem.generate.starts import Start, Starts
@@ -39,9 +40,12 @@ def ruled(starts: Starts, stated: StatedRules, operation_id: str) -> Iterator[Se
 
 
 def _once(starts: Starts, start: Start, rule: Stated, _: StatedRules) -> Iterator[Sequence | None]:
-    row = Row(starts, start.setup)
-    first = row.add(_plain(unkeyed(start.final)))
-    yield row.ending(_last(starts, start.final, rule, if_passed=first))
+    half = halved(unkeyed(start.final), start.operation)
+    # Of halves the second is refused as known already, and not because nothing was left.
+    for case in (half, start.final) if half is not None else (start.final,):
+        row = Row(starts, start.setup)
+        first = row.add(_plain(unkeyed(case)))
+        yield row.ending(_last(starts, case, rule, if_passed=first))
 
 
 def _after(starts: Starts, start: Start, rule: Stated, _: StatedRules) -> Iterator[Sequence | None]:
