@@ -26,10 +26,11 @@ _NO_FORM = (b"{", b"[", b"<", b'"')
 """So begins what is no form although it is called one: urllib calls everything a form."""
 _FORM_BEGIN = re.compile(rb"[^\s=&{}<>\"']{1,200}(?:=(?!=?\s*\Z)|&)")
 _FORM = re.compile(
-    rb"[^\s=&{}<>\"']{1,200}=(?!=?\Z)[^\s&=<>\"']*+"
-    rb"(?:&[^\s=&{}<>\"']{1,200}(?:=[^\s&<>\"']*+)?)*+&?\s*\Z"
+    rb"[^\x00-\x20=&{}<>\"']{1,200}=(?!=?\Z)[^\x00-\x20&=<>\"']*+"
+    rb"(?:&[^\x00-\x20=&{}<>\"']{1,200}(?:=[^\x00-\x20&<>\"']*+)?)*+&?\s*\Z"
 )
-"""A form that is not called one; no padded base64."""
+"""A form that is not called one; no padded base64, and no control characters: text has some of
+them for blanks."""
 _TABLES = ("text/csv", "text/tab-separated-values")
 _TABLE_BEGIN = re.compile(rb"(?:[^\r\n{<=]*[,;\t][^\r\n{<=]*|[^\r\n{<=:]{1,60})(?:[\r\n]|\Z)")
 """Its first line has several names, or one alone."""

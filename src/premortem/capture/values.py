@@ -450,7 +450,8 @@ class Values:
             if document is not None:
                 return document
         out = []
-        pieces = text.split("&")
+        end = text[len(text.rstrip()) :]  # a line's end is no part of the last value
+        pieces = text.removesuffix(end).split("&")
         scope = self.scope(part.partition("=")[0] for part in pieces)
         for part in pieces:
             name, _, raw = part.partition("=")
@@ -465,7 +466,7 @@ class Values:
                     start = part[: part.index("=") + 1]
                     part = start + (new if plain == raw else quoted(new, raw))
             out.append(part)
-        return "&".join(out)
+        return "&".join(out) + end
 
     def scope(self, names: Iterable[str]) -> Scope | None:
         """Whom values are about that stand beside each other under NAMES, where that matters."""

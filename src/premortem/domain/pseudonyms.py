@@ -300,7 +300,9 @@ class Pseudonyms:
                 choice = choices[stream[place] % len(choices)]
                 free[place : place + len(choice)] = choice
             start = plain[:kept] + "".join(free[kept:])
-            if start[:1] == "0" != plain[:1] and not limits:
+            if start[:1] == "0" != plain[:1]:  # a JSON number must not begin with it
+                if limits:
+                    continue
                 start = "7" + start[1:]
             ending = self._ending(label or kind, start, plain[split:], valid, make)
             if ending:
@@ -351,7 +353,7 @@ def replacements(key: bytes, text: str) -> frozenset[str]:
         found |= {made.national(text), made.iban(text), made.birth(text), made.imei(text)}
         if 6 <= digits <= 17:
             found |= {made.phone(text), made.phone(f"+{text}")[1:]}
-        if digits >= 12:
+        if digits >= 12 and _plain(text)[0].isdecimal():
             found.add(made.card(text))
     if text.isdigit():
         found.add(make_number_token(key, text))
