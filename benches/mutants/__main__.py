@@ -25,6 +25,7 @@ from pathlib import Path
 from benches.mutants import ours, peer
 from benches.mutants.mutating import Mutant, drawn
 from benches.mutants.program import FILES, PROGRAM, asked, mutated
+from premortem.errors import TargetError
 from tests.services import free_port
 from tests.shared import ROOT
 
@@ -79,8 +80,8 @@ def _measure(
         try:
             with mutated(mutant, folder=folder, port=port) as base:
                 said = tester(base, USUAL_SEEDS[0]) - usual
-        except OSError:
-            said = frozenset({"it does not start"})
+        except (OSError, TargetError):
+            said = frozenset({"it does not start, or lets nobody sign in"})
         killed[_key(mutant)] = bool(said)
         RESULTS.write_text(json.dumps(results, indent=1))
         took_s = time.monotonic() - began
