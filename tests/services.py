@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -119,6 +120,14 @@ target.close()
 """
 
 
+# What it read of the data base before, it keeps: collections, permissions.
+_FORGET = """import urllib.request
+request = urllib.request.Request({url!r}, method="POST")
+request.add_header("Authorization", "Bearer {token}")
+urllib.request.urlopen(request, timeout=20).close()
+"""
+
+
 @contextmanager
 def phoenix(directory: Path) -> Iterator[tuple[str, str]]:
     """A fresh Phoenix with authentication, and the command that restores its first state.
@@ -148,4 +157,36 @@ def phoenix(directory: Path) -> Iterator[tuple[str, str]]:
             live.backup(copy)
         restore = directory / "restore.py"
         restore.write_text(_RESTORE.format(snapshot=str(snapshot), database=str(database)))
+        yield base, f"{sys.executable} {restore}"
+
+
+@contextmanager
+def directus(directory: Path) -> Iterator[tuple[str, str]]:
+    """A fresh Directus with the small blog of `shared/targets` in it, and the command that restores
+    its first state.
+
+    Skips where it is not installed (`make bench-defects` does that).
+    """
+    place = ROOT / ".build" / "directus"
+    node = shutil.which("node")
+    if node is None or not (place / "seed" / "db.sqlite").exists():
+        pytest.skip("Directus is not installed; docs/access-matrices.md says how")
+    lines = shared("targets/directus/env.example").read_text().splitlines()
+    settings = dict(line.split("=", 1) for line in lines if "=" in line)
+    port = free_port()
+    os.environ["DIRECTUS_ADMIN_TOKEN"] = settings["ADMIN_TOKEN"]
+    database, snapshot = directory / "db.sqlite", directory / "snapshot.db"
+    for copy in (database, snapshot):
+        shutil.copy(place / "seed" / "db.sqlite", copy)
+    for folder in ("uploads", "ext"):
+        (directory / folder).mkdir(exist_ok=True)
+    base = f"http://127.0.0.1:{port}"
+    restore = directory / "restore.py"
+    restore.write_text(
+        _RESTORE.format(snapshot=str(snapshot), database=str(database))
+        + _FORGET.format(url=f"{base}/utils/cache/clear?system", token=settings["ADMIN_TOKEN"])
+    )
+    command = [node, str(place / "node_modules" / "directus" / "cli.js"), "start"]
+    settings |= {"PORT": str(port), "LOG_LEVEL": "fatal"}
+    with running(command, cwd=directory, ready=f"{base}/server/ping", **settings):
         yield base, f"{sys.executable} {restore}"

@@ -8,7 +8,6 @@ of state dropped. A mutant changes one place of one file and nothing else.
 from __future__ import annotations
 
 import ast
-import copy
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
@@ -52,7 +51,7 @@ def mutants_of(source: str, *, file: str, roles: frozenset[str]) -> Iterator[Mut
             found.append((position, node, operator, what, change))
     found.sort(key=lambda item: (getattr(item[1], "lineno", 0), item[0], item[2], item[3]))
     for position, node, operator, what, change in found:
-        mutated = copy.deepcopy(tree)
+        mutated = ast.parse(source)  # ten times as fast as a deep copy
         change(next(n for i, n in enumerate(ast.walk(mutated)) if i == position))
         text = ast.unparse(ast.fix_missing_locations(mutated))
         yield Mutant(

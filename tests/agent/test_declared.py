@@ -6,7 +6,7 @@ import pytest
 from premortem.agent.planning.declared import declared_way, usual_role
 from premortem.agent.planning.reach import Reached, reach
 from tests.agent.kiosk import ROLES, kiosk
-from tests.agent.small import EXCHANGES, PARCEL, operations, shop
+from tests.agent.small import EXCHANGES, ORDERED, PARCEL, operations, shop
 
 
 def link_of(profile):
@@ -67,6 +67,26 @@ def test_what_production_did_goes_before_what_the_specification_tells():
     recorded = reach(parcel, shop(), EXCHANGES)
     assert isinstance(recorded, Reached)
     assert recorded.recorded
+
+
+def test_what_production_made_before_is_made_as_it_did():
+    unseen = [
+        msgspec.structs.replace(o, recipes=())
+        for o in operations()
+        if o.operation.template.startswith("/orders/")
+    ]
+    profile = shop(*unseen)
+    read = profile.operation("GET /orders/{order_id}")
+    declared = declared_way(read, profile, roles=("Buyer", "Packer"))
+    way_ = reach(read, profile, EXCHANGES, roles=("Buyer", "Packer"))
+    assert [c.operation_id for c in way_.cases] == [c.operation_id for c in declared]
+    assert way_.cases[0].request.body == ORDERED.request.body != declared[0].request.body
+    assert [b.step for b in way_.cases[-1].bindings] == [0]
+    assert not way_.recorded
+    # Who made it then is nobody that can sign in now.
+    assert reach(read, profile, EXCHANGES, roles=("Packer",)).cases == declared_way(
+        read, profile, roles=("Packer",)
+    )
 
 
 def test_a_body_that_only_traffic_would_have_told_is_a_reason():

@@ -8,7 +8,9 @@ from msgspec.structs import replace
 
 from premortem.analyse import compose_report, render_html, write_html
 from premortem.analyse.report_html import FINDINGS_MAX, coded, milliseconds
+from premortem.domain.access import contradictions, listed, merged
 from premortem.domain.run import Fault, Sent
+from premortem.domain.source_findings import source_findings
 from premortem.domain.traffic import Request, Response
 from premortem.errors import InputError
 from tests.analyse.samples import (
@@ -21,6 +23,7 @@ from tests.analyse.samples import (
     summary,
     verdict,
 )
+from tests.domain.test_access import rule
 
 VOID = {"meta", "rect", "br", "link", "img", "input"}
 HOSTILE = "</pre><script>alert(1)</script><img src=x onerror=alert(1)>\"'\x1b[31m\u202e"
@@ -214,3 +217,16 @@ def test_lone_surrogates_do_not_break_the_file(tmp_path):
     bad = replace(finding(), title="a\ud800b")
     write_html(tmp_path / "r.html", summary=summary(), findings=[bad])
     assert "a\\ud800b" in (tmp_path / "r.html").read_text()
+
+
+def test_contradictions_between_sources_are_told_and_no_headline_praises_them():
+    rules = [
+        *listed(rule("blueprint", document="b.yaml", said=HOSTILE), ["CFO"]),
+        rule("traffic", role="Guest", said="7 x 200"),
+    ]
+    sources = source_findings(contradictions(merged(rules, roles=("Guest", "CFO"))))
+    shown = page(findings=[], sources=sources)
+    assert "1 contradiction between sources" in shown.text
+    assert "recorded traffic lets in Guest" in shown.text
+    assert not {"script", "img"} & {tag for tag, _ in shown.tags}
+    assert "Contradictions" not in page(findings=[]).text

@@ -6,8 +6,11 @@ import pytest
 
 from premortem.analyse import compose_report, render_junit, write_junit
 from premortem.checks import CHECKS
+from premortem.domain.access import contradictions, listed, merged
 from premortem.domain.run import Plan
+from premortem.domain.source_findings import source_findings
 from tests.analyse.samples import MAKE, PAY, finding, profile, scenario, summary, verdict
+from tests.domain.test_access import rule
 
 SHAPE = {
     "testsuites": ({"name", "tests", "failures", "errors", "skipped", "time"}, {"testsuite"}),
@@ -108,3 +111,18 @@ def test_text_that_xml_cannot_hold_is_spelled_out(text):
 def test_a_report_is_a_file(tmp_path):
     write_junit(tmp_path / "r.xml", summary=summary(), findings=[finding()], profile=profile())
     assert ET.parse(tmp_path / "r.xml").getroot().tag == "testsuites"
+
+
+def test_contradictions_between_sources_are_failures_but_low_ones():
+    rules = [
+        *listed(rule("blueprint", document="b.yaml"), ["CFO"]),
+        rule("traffic", role="Guest"),
+        rule("traffic", role="CFO", grant="denied", support=9),
+    ]
+    sources = source_findings(contradictions(merged(rules, roles=("Guest", "CFO"))))
+    root = parsed(findings=[], sources=sources)
+    check_shape(root)
+    (suite,) = [s for s in root if s.get("name", "").endswith("sources")]
+    assert (suite.get("tests"), suite.get("failures")) == ("2", "1")
+    (failure,) = suite.findall("testcase/failure")
+    assert "lets in Guest" in failure.get("message", "")

@@ -168,6 +168,7 @@ def injected(kind, body, *, media_type="application/json", status=200, before=()
         ("quote", {"error": "You have an error in your SQL syntax"}, 400),
         ("path", b"root:x:0:0:root:/root:/bin/sh", 200),
         ("address", {"detail": "getaddrinfo failed"}, 400),
+        ("markup", {"detail": "getaddrinfo ENOTFOUND premortem.invalid"}, 422),
     ],
 )
 def test_what_was_run_is_seen(kind, body, status):
@@ -180,6 +181,7 @@ def test_what_was_run_is_seen(kind, body, status):
         ("arithmetic", {"said": ARITHMETIC.text}),
         ("arithmetic", {"said": f"1{PRODUCT}"}),
         ("markup", {"said": MARKUP.text}),
+        ("markup", {"said": MARKUP.text, "log": "x" * 400 + " getaddrinfo failed"}),
         ("path", {"detail": "no such thing"}),
     ],
 )
@@ -335,3 +337,46 @@ def test_a_change_counts_for_the_day_of_its_zone(utc, zone, broken):
     sent = answered(given, 200, {"paid": zone[1]})
     said = Checker(profile(SECURED)).check(given, sent, before)
     assert [v.check for v in said if v.check == "stated_rule"] == ["stated_rule"] * broken
+
+
+LISTED = operation(
+    operation=Operation(method="GET", template="/invoices"),
+    in_spec=True,
+    secured=True,
+    declared=(200, 401),
+    roles={"clerk": {"200": 9}},
+    answers=(answer(200), answer(401)),
+)
+
+
+def versioned(status=200, *, role="clerk", nowhere=404, there=200, body=None, **more):
+    intent = Intent(
+        kind="adversarial", breaks="version /v1", expects="answer", against=1, if_passed=0
+    )
+    given = case(LISTED, path="/v1/invoices", intent=intent, role=role)
+    before = tuple(answered(given, s, {"id": 7}) for s in (there, nowhere))
+    sent = answered(given, status, body or {"id": 7}, **more)
+    return [
+        (v.check, v.severity, v.title) for v in Checker(profile(LISTED)).check(given, sent, before)
+    ]
+
+
+def test_another_version_that_answers_and_that_no_document_has_is_told_once():
+    ((check, severity, title),) = versioned()
+    assert (check, severity) == ("other_version", "medium")
+    assert title == "answers under /v1, which the specification does not have"
+    ((_, severity, title),) = versioned(role="", nowhere=401)
+    assert severity == "high"
+    assert "without credentials" in title
+
+
+@pytest.mark.parametrize("status", [301, 307, 401, 403, 404, 410, 500])
+def test_a_version_that_is_not_there_is_right(status):
+    assert "other_version" not in {check for check, *_ in versioned(status)}
+
+
+def test_a_service_that_answers_everything_shows_no_version():
+    assert not versioned(nowhere=200)
+    assert not versioned(there=404)
+    assert not versioned(body={"error": "no such path"})
+    assert not versioned(body=b"<html>", media_type="text/html")

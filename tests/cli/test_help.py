@@ -32,11 +32,14 @@ COMMANDS = (
     "redact",
     "learn",
     "traffic",
+    "train",
+    "train traffic",
     "profile",
     "profile diff",
     "profile merge",
     "generate",
     "cases",
+    "quality",
     "coverage",
     "checks",
     "plan",
@@ -101,7 +104,7 @@ def test_every_command_has_a_snapshot(monkeypatch):
     monkeypatch.setenv("COLUMNS", str(COLUMNS))
     names = r"^│ ([a-z]+(?:-[a-z]+)*) "
     listed = set(re.findall(names, shown(""), re.MULTILINE))
-    for parent in ("capture", "findings", "models", "plan", "profile", "spool", "steps"):
+    for parent in ("capture", "findings", "models", "plan", "profile", "spool", "steps", "train"):
         children = re.findall(names, shown(parent), re.MULTILINE)
         listed |= {f"{parent} {child}" for child in children}
     assert listed == set(COMMANDS) - {""}

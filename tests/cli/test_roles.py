@@ -40,6 +40,25 @@ def test_a_contradiction_is_shown_with_both_places_and_is_a_finding(payments):
     assert "blueprint.yaml:" in ran.out
     (found,) = premortem("roles", "--json").json["contradictions"]
     assert (found["role"], found["kind"]) == ("Guest", "let_in")
+    assert (found["check"], found["severity"]) == ("contradiction", "high")
+    assert "lets in Guest" in found["title"]
+    assert found["id"] in ran.out
+    assert "high" in ran.out
+
+
+def test_a_contradiction_is_ignored_like_any_finding_and_told_in_reports(payments):
+    controller = payments / "src/PaymentsService/Controllers/InvoiceController.cs"
+    controller.write_text(controller.read_text().replace('Roles = "CFO")', 'Roles = "CFO,Guest")'))
+    assert premortem("learn").code == 0
+    (found,) = premortem("roles", "--json").json["contradictions"]
+    assert premortem("ignore", found["id"][:5], "--reason", "until June").code == 0
+    ran = premortem("roles")
+    assert ran.code == 0
+    assert found["id"] not in ran.out
+    (again,) = premortem("roles", "--json").json["contradictions"]
+    assert again["ignored"]
+    assert premortem("ignore", found["id"], "--undo").code == 0
+    assert premortem("roles").code == 1
 
 
 def test_the_matrix_is_written_as_csv_picture_and_map(payments):
@@ -82,3 +101,19 @@ def test_editions_show_what_differs_and_propose_both_branches(payments):
     (variant,) = [v for v in again["variants"] if v["difference"]["kind"] == "lacks"]
     assert variant["tested_by"]
     assert not variant["proposals"]
+
+
+def test_an_edition_is_named_in_any_case_and_an_unknown_one_is_told(payments):
+    shown = premortem("roles", "--edition", "LITE")
+    assert shown.code == 0
+    assert "POST /api/refund" in shown.out
+    assert "Edition enterprise" not in shown.out
+    assert "there are lite, enterprise" in premortem("roles", "--edition", "Foo").complaint
+    assert "add --observe" in premortem("roles", "--role", "CFO").complaint
+
+
+def test_an_address_that_code_and_document_spell_otherwise_is_one_row(payments):
+    found = premortem("roles", "--json").json["cells"]
+    assert {
+        c["operation_id"] for c in found if c["operation_id"].startswith("POST /api/I")
+    } == set()

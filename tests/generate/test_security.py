@@ -214,3 +214,80 @@ def test_what_security_has_no_more_of_other_sources_make():
     sources = [c.origin.source for s in made for c in s.cases if not c.setup]
     assert {"security", "mutate"} <= set(sources)
     assert len(sources) > 200
+
+
+def documented(template, *, secured=True):
+    """The small profile, with its list at TEMPLATE, as a specification has it."""
+    operations = tuple(
+        replace(
+            o,
+            operation=replace(o.operation, template=template) if o.id == LIST else o.operation,
+            in_spec=True,
+            secured=secured,
+            count=max(o.count, 1),
+        )
+        for o in small.operations()
+    )
+    return small.profile(operations=operations)
+
+
+def moved(template):
+    """What was recorded, the list at TEMPLATE."""
+    return {
+        i: replace(e, request=replace(e.request, path=template))
+        if e.request.method == "GET" and e.request.path == "/invoices"
+        else e
+        for i, e in recorded().items()
+    }
+
+
+def versions(template="/invoices", *, secured=True, listed=()):
+    known, exchanges = documented(template, secured=secured), moved(template)
+    starts = Starts(known, exchanges)
+    sampler = Sampler(known, exchanges, 1, starts=starts)
+    made = SecuritySource(
+        known, exchanges, 1, sampler=sampler, starts=starts, means=Means(listed=listed)
+    )
+    found = by_operator(f"GET {template}", made).get("another version", [])
+    return [(s.cases[-1].request.path, s.cases[-1].role) for s in found], found
+
+
+def test_a_documented_reading_is_tried_under_other_versions_by_who_may_and_by_nobody():
+    paths, found = versions()
+    assert paths == [
+        ("/v1/invoices", "clerk"),
+        ("/v1/invoices", ""),
+        ("/v2/invoices", "clerk"),
+        ("/v2/invoices", ""),
+    ]
+    for sequence in found:
+        there, nowhere, last = sequence.cases
+        assert there.request.path == "/invoices"
+        assert nowhere.request.path == "/v9871/invoices"
+        assert (last.intent.if_passed, last.intent.against) == (0, 1)
+        assert {c.request.method for c in sequence.cases} == {"GET"}
+    assert {role for _, role in versions(secured=False)[0]} == {"clerk"}
+
+
+@pytest.mark.parametrize(
+    ("template", "tried"),
+    [
+        ("/v1/invoices", ["/v0/invoices", "/v2/invoices"]),
+        ("/api/v3/invoices", ["/api/v2/invoices", "/api/v4/invoices", "/api/v1/invoices"]),
+        ("/api/invoices", ["/api/v1/invoices", "/api/v2/invoices"]),
+    ],
+)
+def test_a_version_stands_where_the_document_has_one(template, tried):
+    assert [path for path, _ in versions(template, secured=False)[0]] == tried
+
+
+def test_what_the_document_has_is_not_tried():
+    assert [p for p, _ in versions("/v1/invoices", secured=False, listed=("/v1", "/v2/"))[0]] == [
+        "/v0/invoices"
+    ]
+    assert versions("/{tenant}", secured=False)[0] == []
+
+
+def test_without_a_document_no_version_is_tried():
+    operations = tuple(replace(o, in_spec=False) for o in small.operations())
+    assert "another version" not in by_operator(LIST, source(small.profile(operations=operations)))

@@ -22,6 +22,7 @@ from premortem.generate.novelty import News
 from premortem.generate.sample import Sampler
 from premortem.generate.target import Targeting
 from premortem.generate.ways import Aim
+from premortem.generate.whole_turns import WholeTurns
 from premortem.models.budget import Budget
 from premortem.validate import Validator
 from tests.generate import small
@@ -364,3 +365,50 @@ def test_requests_that_were_picked_often_make_room_for_others():
     assert len(corpus) <= 48
     assert len({corpus.pick(MAKE, rng).id for _ in range(60)}) > 20
     assert corpus.pick(LIST, rng) is None
+
+
+# Whole sequences.
+
+
+def turns(weights):
+    profile, exchanges = small.profile(), small.recorded()
+    validator = Validator(profile, target=TARGET)
+    composer, operations = composed(
+        profile, exchanges, weights=weights, seed=1, validate=validator.validate
+    )
+    return WholeTurns(composer, [o.id for o in operations], weights, share=1.0)
+
+
+def test_whole_sequences_have_their_share_of_every_slice_whatever_is_news():
+    made = aiming(goals=Goals(coverage=True, sequences=0.3))
+    orders = []
+    for _ in range(2):
+        sequences = made.slice(60, finals_max=60)
+        whole = [s for s in sequences if s.cases[-1].intent.refers or s.remembers]
+        orders.append(sum(len(s.cases) for s in whole))
+        for sequence in sequences:
+            for case in sequence.cases:
+                made.learn(case, sent(case, answer(500, {"error": "boom"})))
+    assert min(orders) > 0
+
+
+def test_operations_take_turns_and_what_does_not_fit_comes_later():
+    made = turns({"mutate": 1})
+    first = [s for _, s in made.take(30, finals_max=9)]
+    assert len({s.cases[-1].operation_id for s in first}) > 1
+    assert sum(len(s.cases) for s in first) <= 30
+    longest = max(first, key=lambda s: len(s.cases))
+    made = turns({"mutate": 1})
+    made.keep("mutate", longest)
+    assert list(made.take(len(longest.cases) - 1, finals_max=9)) == []
+    assert next(made.take(200, finals_max=60))[1] == longest
+
+
+def test_a_source_has_as_many_as_its_weight_says_and_all_end():
+    made = turns({"mutate": 1, "security": 3})
+    drawn = [source for source, _ in made.take(40, finals_max=8)]
+    assert drawn.count("security") > drawn.count("mutate") > 0
+    everything = sum(1 for _ in made.take(100_000, finals_max=100_000))
+    assert everything
+    assert list(made.take(100, finals_max=9)) == []
+    assert list(turns({"sample": 1}).take(100, finals_max=9)) == []

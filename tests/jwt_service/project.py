@@ -66,9 +66,15 @@ def notes(directory: Path) -> Iterator[Project]:
         yield made
 
 
-def run(project: Project, *, requests: int) -> Reported:
-    """A plan for security of so many REQUESTS."""
-    plan = Plan(rate_per_second=300.0, duration_s=60.0, requests_max=requests, seed=1)
+def run(project: Project, *, requests: int, operations: tuple[str, ...] = ()) -> Reported:
+    """A plan for security of so many REQUESTS; OPERATIONS: these alone, if any are named."""
+    plan = Plan(
+        rate_per_second=300.0,
+        duration_s=60.0,
+        requests_max=requests,
+        operations=operations,
+        seed=1,
+    )
     with project.opened() as store:
         prepared = prepare(secured(plan), config=project.config, store=store)
         events = list(

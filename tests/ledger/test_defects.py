@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
-from ledger.defects import DEFECT_IDS
+from ledger.defects import DEFECT_IDS, WEAKNESS_IDS, Defects
 
 from tests.ledger.conftest import FOLDER, Ledger, environment, invoice
 
@@ -307,3 +307,44 @@ def test_an_unknown_defect_is_refused_at_the_start():
     )
     assert ended.returncode == 2
     assert "no such defect: L31" in ended.stderr
+
+
+def whole_audit_at_once(ledger: Ledger) -> object:
+    return [ledger.get("CFO", f"/audit?limit={limit}").status_code for limit in (100, 101)]
+
+
+def picture_in_a_description(ledger: Ledger) -> object:
+    described = invoice(description='<img src="http://premortem.invalid/">')
+    answer = ledger.post("CFO", "/invoices", described)
+    return answer.status_code, "premortem.invalid cannot be loaded" in answer.text
+
+
+def address_of_the_former_version(ledger: Ledger) -> object:
+    paths = ("/v1/customers", "/v2/customers", "/v1/nothing")
+    return [ledger.get("CFO", path).status_code for path in paths]
+
+
+@pytest.mark.parametrize(
+    ("weakness", "probe", "right", "wrong"),
+    [
+        ("API4", whole_audit_at_once, [200, 422], [200, 200]),
+        ("API7", picture_in_a_description, (201, False), (422, True)),
+        ("API9", address_of_the_former_version, [404, 404, 404], [200, 404, 404]),
+    ],
+)
+def test_a_weakness_shows_when_it_is_on_and_is_none_of_the_thirty(
+    ledger, weakness, probe, right, wrong
+):
+    assert probe(ledger) == right
+    ledger.forget()
+    ledger.switch(*DEFECT_IDS)
+    assert probe(ledger) == right
+    ledger.forget()
+    ledger.switch(weakness)
+    assert probe(ledger) == wrong
+
+
+def test_the_second_table_and_the_code_name_the_same_weaknesses():
+    table = (FOLDER / "WEAKNESSES.md").read_text()
+    assert re.findall(r"^\| (API\d+) \|", table, re.MULTILINE) == list(WEAKNESS_IDS)
+    assert not {*WEAKNESS_IDS} & {*Defects.parse("all").ids()}

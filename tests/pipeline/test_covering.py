@@ -9,7 +9,7 @@ import pytest
 
 from premortem.domain.coverage import Cell
 from premortem.domain.places import Place
-from premortem.domain.run import Binding, Case, Origin, Plan, Result, Sent, Sequence
+from premortem.domain.run import Binding, Case, Intent, Origin, Plan, Result, Sent, Sequence
 from premortem.domain.traffic import Request, Response
 from premortem.errors import InputError
 from premortem.pipeline.asking import ask
@@ -121,6 +121,30 @@ def test_the_targets_log_and_code_are_read_at_the_end(calm, tmp_path):
     assert [(c.file, c.lines_covered) for c in covered.code] == [("ledger/app.py", 7)]
     assert len(covered.notes) == 1
     assert "none.log" in covered.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "more"),
+    [
+        ("GET", (("authorization", "Bearer of-a-session"),), {}),
+        ("GET", (("cookie", "sid=1"),), {"operator": "in a session"}),
+        ("DELETE", (), {"breaks": "method DELETE"}),
+        ("GET", (), {"breaks": "version /v1"}),
+    ],
+)
+def test_what_says_nothing_of_its_role_does_not_count_for_nobody(calm, method, headers, more):
+    with calm.opened() as store:
+        profile = store.profile()
+    case = Case(
+        request=Request(method=method, origin="", path="/reports/summary", headers=headers),
+        operation_id="GET /reports/summary",
+        origin=Origin(source="scenario", operator=more.get("operator", "")),
+        intent=Intent(kind="adversarial", breaks=more.get("breaks", "")),
+    )
+    covering = Covering(profile, run_id="r")
+    sent = Sent(request=case.request, response=Response(status=200))
+    covering.take([Result(case=case, sequence_id="", position=0, sent=sent)], lambda _: None)
+    assert [c.cell.role for c in covering.finished((), at=1.0).cells] == ["*"]
 
 
 def test_links_are_named_as_the_profile_names_them(calm):

@@ -40,8 +40,10 @@ from premortem.domain.traffic import OperationProfile
 from premortem.models import find_cached
 from premortem.pipeline.capturing import capture
 from premortem.pipeline.confirming import Reproducing
+from premortem.pipeline.generate import recorded
 from premortem.pipeline.learning import learn
 from premortem.pipeline.run import execute, prepare
+from premortem.pipeline.training import train_traffic
 from premortem.run import Gathered
 from premortem.store import Store, open_store
 from tests.services import KINTO_CONFIG, PASSWORDS, free_port, kinto, ledger, phoenix
@@ -50,7 +52,7 @@ from tests.shared import ROOT, shared
 pytestmark = pytest.mark.quality
 
 FLOOR = 0.80
-SOURCES = ("sample", "schema")
+SOURCES = ("sample", "traffic", "schema")
 MISSES_SHOWN = 25
 LARGER = {"schema": 3}
 """Times the requests of a plan: most cases of this source break something and do not count here."""
@@ -77,7 +79,8 @@ def learned(directory: Path, recording: Path) -> Iterator[tuple[Config, Store]]:
     config = load(directory / "premortem.toml")
     with open_store(config.store, directory) as store:
         capture([recording], config=config, store=store)
-        learn(config=config, store=store)
+        profile = learn(config=config, store=store)
+        train_traffic(store, profile, recorded(store, profile))
         yield config, store
 
 

@@ -21,8 +21,15 @@ SHOWN = {
     "API5": ("L06", "accepted_invalid"),
     "API6": ("L23", "stated_rule"),
     "API8": ("L01", "server_error"),
+    "API9": ("API9", "other_version"),
 }
-"""Item -> a defect of the ledger, and the check that speaks of it."""
+"""Item -> a defect of the ledger, or one of its weaknesses, and the check that speaks of it."""
+NARROW = {
+    "API4": ("API4", "accepted_invalid", "GET /audit"),
+    "API7": ("API7", "injected", "POST /invoices"),
+}
+"""The same in a run of the operation alone: each is one of many values in one of many places."""
+NARROW_REQUESTS = 700
 
 
 @pytest.fixture(scope="module")
@@ -43,3 +50,14 @@ def test_each_item_is_shown_by_a_defect_of_the_ledger(project):
     for item, (defect, check) in SHOWN.items():
         asked = tuple(f for f in found if f.check == check)
         assert failing(project, asked, defect), f"{item}: {defect} is not shown"
+
+
+@pytest.mark.parametrize("item", NARROW)
+def test_what_is_one_value_of_many_is_shown_by_a_run_of_its_operation(project, item):
+    weakness, check, operation = NARROW[item]
+    project.switch(weakness)
+    found = run(project, requests=NARROW_REQUESTS, operations=(operation,)).findings
+    print(f"\n{item}: {sorted(f'{f.check}: {f.title}' for f in found)}")
+    assert {f.check for f in found} == {check}
+    assert failing(project, found, weakness) == {f.id for f in found}
+    assert failing(project, found) == set()

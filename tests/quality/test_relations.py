@@ -42,7 +42,10 @@ def spelled(one: Rule) -> list[Key]:
     return [rule(one.kind, first, *others, status=one.status)]
 
 
-@pytest.mark.parametrize(("count", "recall_min"), [(60, 0.8), (200, 0.92), (1000, 0.95)])
+@pytest.mark.parametrize(
+    ("count", "recall_min"),
+    [(60, 0.8), (200, 0.92), pytest.param(1000, 0.95, marks=pytest.mark.quality)],
+)
 def test_planted_rules_are_found_and_hardly_any_others(count, recall_min, capsys):
     right = wrong = hits = 0
     missed: dict[Key, int] = {}
@@ -68,7 +71,7 @@ def test_planted_rules_are_found_and_hardly_any_others(count, recall_min, capsys
     assert recall >= recall_min
 
 
-@pytest.mark.parametrize("count", [30, 100, 400])
+@pytest.mark.parametrize("count", [30, 100, pytest.param(400, marks=pytest.mark.quality)])
 def test_noise_shows_no_relations(count, capsys):
     rules = correlations = 0
     for seed in range(1, 21):

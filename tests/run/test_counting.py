@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from premortem.domain.latency import Latency
 from premortem.run.counting import BATCH_RESULTS_MAX, Counting, packed, ranges_of
-from premortem.run.resting import PAUSED_S_MAX, RETRY_AFTER_S_MAX, Rests, retry_after_s
+from premortem.run.resting import PAUSED_S_MAX, RETRY_AFTER_S_MAX, Rests
+from premortem.send.patience import retry_after_s
 from tests.send.cases import case, get
 
 times_ms = st.floats(min_value=0, max_value=4e6, allow_nan=False)

@@ -13,6 +13,7 @@ from premortem.config import Config, Login, RoleConfig, TargetConfig
 from premortem.domain.run import Sequence
 from premortem.domain.tokens import make_email_token, make_token
 from premortem.errors import ConfigError, TargetError
+from premortem.send.auth import Credentials
 from premortem.send.line import open_line
 from tests.send.cases import binding, case, get, post
 from tests.send.server import answering, ok
@@ -178,6 +179,14 @@ def test_tokens_of_configured_credentials_are_sent_as_what_they_stand_for():
         "other": stranger,
     }
     assert sent.request == request, "what is kept of it holds no credential"
+
+
+def test_a_json_web_token_is_a_credential_like_any_other():
+    token = "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.eyJqdGkiOiJBcGlLZXk6MiJ9.4geDh1Cyy9S-b1RZ54026813"
+    credentials = Credentials(
+        {"ann": RoleConfig(bearer="${KEY}")}, redaction_key=KEY, environment={"KEY": token}
+    )
+    assert make_token(KEY, token) in credentials.tokens
 
 
 def test_a_restored_credential_fits_into_the_body_it_stands_in():

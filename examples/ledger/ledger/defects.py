@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 DEFECT_IDS = tuple(f"L{number:02}" for number in range(1, 31))
+WEAKNESS_IDS = ("API4", "API7", "API9", "API10")
+"""Those of WEAKNESSES.md, by the item of the OWASP list that they are of; `all` leaves them off."""
 
 
 class Defects:
@@ -28,11 +30,11 @@ class Defects:
     def switch(self, ids: Iterable[str]) -> None:
         """Exactly `ids` are on from now on. Raises ValueError for an unknown id."""
         wanted = frozenset(ids)
-        unknown = sorted(wanted - set(DEFECT_IDS))
+        unknown = sorted(wanted - {*DEFECT_IDS, *WEAKNESS_IDS})
         if unknown:
             raise ValueError(
                 f"no such defect: {', '.join(unknown)}; there are {DEFECT_IDS[0]} to "
-                f"{DEFECT_IDS[-1]}"
+                f"{DEFECT_IDS[-1]}, and {', '.join(WEAKNESS_IDS)}"
             )
         self._on = wanted
 

@@ -162,12 +162,15 @@ Day = Annotated[
 Time = Annotated[
     str, AfterValidator(_time), WithJsonSchema({"type": "string", "format": "date-time"})
 ]
-# Lower bounds of limit and amount are checked in the handlers, where the defects have their say;
-# the document declares them all the same.
+# Lower bounds of limit and amount, and the audit log's upper one, are checked in the handlers,
+# where the defects have their say; the document declares them all the same.
 Limit = Annotated[
     int, Field(le=LIMIT_MAX, json_schema_extra={"minimum": 1}), BeforeValidator(_whole_number)
 ]
 PageLimit = Annotated[int, Field(ge=1, le=LIMIT_MAX), BeforeValidator(_whole_number)]
+AuditLimit = Annotated[
+    int, Field(ge=1, json_schema_extra={"maximum": LIMIT_MAX}), BeforeValidator(_whole_number)
+]
 Offset = Annotated[int, Field(ge=0, le=OFFSET_MAX), BeforeValidator(_whole_number)]
 Cursor = Annotated[str, Field(pattern=r"^c[0-9]{1,15}$", examples=["c20"])]
 NewAmount = Annotated[

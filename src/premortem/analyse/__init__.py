@@ -44,7 +44,7 @@ from premortem.analyse.reports import (
 from premortem.analyse.request_faults import RequestFaults
 from premortem.analyse.run_comparison import Compared, compare_runs
 from premortem.analyse.slices import slice_for, slices
-from premortem.analyse.terminal.access import access_view
+from premortem.analyse.terminal.access import access_view, contradictions_view
 from premortem.analyse.terminal.coverage import coverage_view, untested_view
 from premortem.analyse.terminal.difference import difference_view
 from premortem.analyse.terminal.editions import differences_view
@@ -79,6 +79,7 @@ __all__ = [
     "compare_runs",
     "comparison_view",
     "compose_report",
+    "contradictions_view",
     "count_operations",
     "coverage_map",
     "coverage_view",

@@ -17,6 +17,7 @@ COLUMNS = (
     "observed",
     "declared_by",
     "observed_in",
+    "why_not",
 )
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -37,6 +38,7 @@ def access_csv(matrix: AccessMatrix) -> str:
             cell.observed,
             cell.declared_by,
             cell.observed_in,
+            cell.why_not,
         )
         writer.writerow(_safe(value) for value in row)
     return text.getvalue()

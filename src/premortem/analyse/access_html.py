@@ -10,8 +10,8 @@ from jinja2 import Template
 from msgspec import Struct
 
 from premortem.analyse.pages import environment
-from premortem.domain.access import Contradiction
 from premortem.domain.access_matrix import AccessCell, AccessMatrix, Standing
+from premortem.domain.source_findings import SourceFinding
 
 OPERATIONS_MAX = 1_000
 """Drawn; the CSV has all."""
@@ -51,7 +51,7 @@ class Drawn(Struct, frozen=True, kw_only=True):
 
 def render_access_html(
     matrix: AccessMatrix,
-    contradictions: Sequence[Contradiction] = (),
+    contradictions: Sequence[SourceFinding] = (),
     *,
     sources: Sequence[str] = (),
 ) -> str:
@@ -93,6 +93,8 @@ def _drawn(matrix: AccessMatrix, edition: str) -> Drawn:
 def _square(cell: AccessCell, *, x: int, y: int) -> Square:
     declared = f"declared {cell.declared}: {cell.declared_by}" if cell.declared else "not declared"
     observed = f"observed {cell.observed}: {cell.observed_in}" if cell.observed else "not observed"
+    if cell.why_not:
+        observed = f"looked at, and not known: {cell.why_not}"
     where = f" in {cell.edition}" if cell.edition else ""
     told = [
         f"{cell.operation_id} as {cell.role}{where}: {cell.standing}",

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from premortem.domain.run import Finding, FindingKind, Ignored
+from premortem.domain.source_findings import SourceFinding
 from premortem.errors import InputError
 
 FailOn = Literal["any", "new", "never"]
@@ -56,7 +57,7 @@ def load_baseline(path: Path) -> frozenset[str]:
         ) from None
 
 
-def save_baseline(path: Path, findings: Iterable[Finding]) -> None:
+def save_baseline(path: Path, findings: Iterable[Finding | SourceFinding]) -> None:
     """Make the file PATH know FINDINGS. Raises InputError when it cannot be written."""
     known = tuple(
         Known(id=f.id, operation=f.operation_id, check=f.check, title=f.title)

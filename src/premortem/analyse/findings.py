@@ -240,8 +240,8 @@ def alike(findings: Iterable[Finding]) -> dict[tuple[str, str], int]:
     return {key: count for key, count in counts.items() if count > 1}
 
 
-_OF_THE_DOCUMENT = frozenset({"content_type", "undeclared_status"})
-"""Checks of what answers are called, not of what they say."""
+_OF_THE_DOCUMENT = frozenset({"content_type", "undeclared_status", "other_version"})
+"""Checks of what answers and addresses are called, not of what they say."""
 
 
 def shared_id(finding: Finding) -> str:

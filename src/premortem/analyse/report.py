@@ -10,6 +10,7 @@ from msgspec import Struct
 from premortem.analyse.findings import SEVERITIES, alike
 from premortem.checks import CHECKS
 from premortem.domain.run import SAFE_METHODS, Finding, Result, RunSummary
+from premortem.domain.source_findings import SourceFinding
 from premortem.domain.traffic import OperationProfile, Profile
 from premortem.store import StoredScenario
 
@@ -71,6 +72,8 @@ class Report(Struct, frozen=True, kw_only=True):
     """Of the specification; empty: none."""
     alike: Mapping[tuple[str, str], int]
     """(check, signature) -> operations that show it, where they are more than one."""
+    sources: tuple[SourceFinding, ...] = ()
+    """What sources say against each other, and none of the findings shows."""
 
     @property
     def by_severity(self) -> dict[str, int]:
@@ -91,11 +94,13 @@ def compose_report(
     ignored: int = 0,
     base_url: str = "",
     notes: Mapping[str, str] | None = None,
+    sources: Iterable[SourceFinding] = (),
 ) -> Report:
     """The report of the run that SUMMARY sums up.
 
     RESULTS are counted where the run itself did not count by operation. FAILING: ids that make
-    the run fail; None: all. NOTES: further things the run says nothing about -> why.
+    the run fail; None: all. SOURCES: contradictions between them. NOTES: further things the run
+    says nothing about -> why.
     """
     ordered = tuple(sorted(findings, key=_gravest_first))
     counts = summary.by_operation or count_operations(results)
@@ -115,6 +120,7 @@ def compose_report(
         scenarios=tuple(scenarios),
         title=profile.spec_title if profile is not None else "",
         alike=alike(ordered),
+        sources=tuple(sources),
     )
 
 

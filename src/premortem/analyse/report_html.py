@@ -22,6 +22,7 @@ FINDINGS_MAX = 200
 """Cards on a page; the rest is counted."""
 OPERATIONS_MAX = 2_000
 SCENARIOS_MAX = 100
+SOURCES_MAX = 200
 UNTESTED_MAX = 200
 STEPS_MAX = 20
 """Requests of a finding's sequence that are listed."""
@@ -53,6 +54,8 @@ def render_html(report: Report) -> str:
         cards=[_card(f, report) for f in report.findings[:FINDINGS_MAX]],
         unconfirmed=[_card(f, report) for f in report.unconfirmed[:FINDINGS_MAX]],
         more_findings=max(0, len(report.findings) - FINDINGS_MAX),
+        sources=report.sources[:SOURCES_MAX],
+        more_sources=max(0, len(report.sources) - SOURCES_MAX),
         scenarios=report.scenarios[:SCENARIOS_MAX],
         untested=report.untested[:UNTESTED_MAX],
         more_untested=max(0, len(report.untested) - UNTESTED_MAX),
@@ -99,6 +102,16 @@ def milliseconds(value: float) -> str:
 
 
 def _verdict(report: Report) -> dict[str, str]:
+    said = _of_findings(report)
+    against = len(report.sources)
+    if not against:
+        return said
+    words = f"{against} contradiction{'s' if against > 1 else ''} between sources"
+    detail = f"{said['detail']}; {words}" if report.findings else words
+    return {**said, "detail": detail, "tone": "doubt" if said["tone"] == "good" else said["tone"]}
+
+
+def _of_findings(report: Report) -> dict[str, str]:
     count = len(report.findings)
     if not count:
         if not report.run.answered:

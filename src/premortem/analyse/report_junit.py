@@ -25,6 +25,8 @@ def render_junit(report: Report) -> str:
     _suite(root, "checks", report, _check_cases(report))
     if report.run.judged:
         _suite(root, "thresholds", report, _threshold_cases(report))
+    if report.sources:
+        _suite(root, "sources", report, _source_cases(report))
     if report.scenarios:
         _suite(root, "scenarios", report, _scenario_cases(report))
     for name in ("tests", "failures", "errors", "skipped"):
@@ -117,6 +119,17 @@ def _threshold_cases(report: Report) -> Iterable[ET.Element]:
         if not threshold.held:
             message = printable(f"{threshold.text}: measured {measured}")
             ET.SubElement(case, "failure", message=message, type="threshold")
+        yield case
+
+
+def _source_cases(report: Report) -> Iterable[ET.Element]:
+    for one in report.sources:
+        case = _case(one.operation_id, f"{one.check} {one.id} {one.role}")
+        told = ET.SubElement(case, "system-out") if one.severity == "low" else None
+        if told is None:
+            message = printable(f"{one.id} {one.title}")
+            told = ET.SubElement(case, "failure", message=message, type=one.check)
+        told.text = printable(f"[{one.severity}] {one.title}\n{one.evidence}")[:TEXT_CHARS_MAX]
         yield case
 
 

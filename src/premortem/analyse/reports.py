@@ -11,9 +11,9 @@ from premortem.analyse.coverage_map import CoverageMap
 from premortem.analyse.report import compose_report
 from premortem.analyse.report_html import render_html, write_file
 from premortem.analyse.report_junit import render_junit
-from premortem.domain.access import Contradiction
 from premortem.domain.access_matrix import AccessMatrix
 from premortem.domain.run import Finding, Result, RunSummary
+from premortem.domain.source_findings import SourceFinding
 from premortem.domain.traffic import Profile
 from premortem.store import StoredScenario
 
@@ -30,6 +30,7 @@ def write_html(
     unconfirmed: Iterable[Finding] = (),
     ignored: int = 0,
     base_url: str = "",
+    sources: Iterable[SourceFinding] = (),
 ) -> None:
     """Write the HTML report; see `compose_report`.
 
@@ -45,6 +46,7 @@ def write_html(
         unconfirmed=unconfirmed,
         ignored=ignored,
         base_url=base_url,
+        sources=sources,
     )
     write_file(path, render_html(report))
 
@@ -58,6 +60,7 @@ def write_junit(
     results: Iterable[Result] = (),
     scenarios: Iterable[StoredScenario] = (),
     failing: Collection[str] | None = None,
+    sources: Iterable[SourceFinding] = (),
 ) -> None:
     """Write the JUnit report; see `compose_report`.
 
@@ -70,6 +73,7 @@ def write_junit(
         results=results,
         scenarios=scenarios,
         failing=failing,
+        sources=sources,
     )
     write_file(path, render_junit(report))
 
@@ -82,7 +86,7 @@ def write_coverage_html(path: Path, found: CoverageMap) -> None:
 def write_access_html(
     path: Path,
     matrix: AccessMatrix,
-    contradictions: Sequence[Contradiction],
+    contradictions: Sequence[SourceFinding],
     *,
     sources: Sequence[str] = (),
 ) -> None:

@@ -32,6 +32,7 @@ from premortem.pipeline.asking import Asked
 from premortem.pipeline.capturing import Captured
 from premortem.pipeline.generate import Generated, produce, recorded
 from premortem.pipeline.run import Reported, execute, prepare
+from premortem.pipeline.training import rooms_of
 from premortem.plan import load_plan
 from premortem.store import Store, open_store
 
@@ -113,16 +114,17 @@ class Project:
     ) -> Generated:
         """COUNT validated cases behind what they need; nothing is sent or stored.
 
-        SOURCES: source -> weight (`sample`, `schema`, `llm`, `mutate`); default: those of a
-        plan. OPERATIONS: ids to keep to. The same seed gives the same cases. Raises
+        SOURCES: source -> weight (`sample`, `traffic`, `schema`, `llm`, `mutate`); default: those
+        of a plan. OPERATIONS: ids to keep to. The same seed gives the same cases. Raises
         InputError for unknown sources and operations, ConfigError for a context that cannot be
         followed, NothingLearned without a profile.
         """
         profile = self.store.profile()
         weights = dict(sources) if sources is not None else dict(Plan().sources)
+        exchanges = recorded(self.store, profile)
         return produce(
             profile,
-            recorded(self.store, profile),
+            exchanges,
             config=self.config,
             count=count,
             weights=weights,
@@ -132,6 +134,7 @@ class Project:
             context=context or Context(),
             now=clock(),
             credentials=credential_tokens(self.config, self.store.redaction_key),
+            rooms=rooms_of(self.store, profile, exchanges, weights),
         )
 
     def events(

@@ -73,11 +73,14 @@ class Check(Struct, frozen=True, kw_only=True):
 
 METHOD = "method "
 """`breaks` of a case whose method is none that the specification declares for its path."""
+VERSION = "version "
+"""Begins `breaks` of a case that is sent under the address of another version."""
 
 
 def is_foreign(case: Case) -> bool:
-    """Whether CASE's method is not its operation's: what is declared there says nothing of it."""
-    return case.intent.breaks.startswith(METHOD)
+    """Whether CASE's method or address is not its operation's: what is declared there says nothing
+    of it."""
+    return case.intent.breaks.startswith((METHOD, VERSION))
 
 
 def earlier(case: Case, before: Before) -> Sent | None:

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from premortem.checks.check import Check, Known, Severity, earlier, succeeded
 from premortem.checks.refusal import body_of, refuses
 from premortem.domain.injected import (
+    ELEMENT,
     FILE_SHOWN,
     HEADER,
+    HOST,
     INJECTION,
-    MARKUP,
     NOT_FOUND,
     PRODUCT,
     SQL_ERROR,
@@ -22,6 +23,8 @@ from premortem.domain.traffic import Response
 
 NAME = "injected"
 READ_BYTES_MAX = 256 * 1024
+NEAR_CHARACTERS = 200
+"""Between a resolver's words and the host that they are about."""
 _PRODUCT = re.compile(rf"(?<!\d){PRODUCT[:2]}[,. ]?{PRODUCT[2:5]}[,. ]?{PRODUCT[5:]}(?!\d)")
 
 
@@ -29,9 +32,9 @@ def judge(case: Case, sent: Sent, _known: Known, before: Before) -> Iterator[Ver
     """What a payload leaves when it is run (see `domain.injected`).
 
     Guard: the product stands in no request; markup counts in pages of HTML alone, written as it
-    was sent; an error counts by the words of a data base or of a resolver; true and false are told
-    apart only where the true one answers exactly like the plain search, and the false one shows
-    less.
+    was sent; an error counts by the words of a data base or of a resolver, for a picture in a text
+    only beside the host's name; true and false are told apart only where the true one answers
+    exactly like the plain search, and the false one shows less.
     """
     response, breaks = sent.response, case.intent.breaks
     if not breaks.startswith(INJECTION) or response is None:
@@ -64,10 +67,19 @@ def _said(kind: str, sent: Sent, response: Response) -> tuple[str, str, Severity
         return "reads a file that a text names", "the answer holds the machine's accounts", "high"
     if kind == "line break" and any(name == HEADER for name, _ in response.headers):
         return "writes a header that a text holds", f"the answer has the header {HEADER}", "high"
-    if kind == "address" and (found := NOT_FOUND.search(text)):
+    if kind in ("address", "markup") and (found := _looked_up(text, named=kind == "markup")):
         return "looks up a host that a text names", f"the answer says `{found[0]}`", "medium"
-    if kind == "markup" and "html" in response.media_type and MARKUP.text in text:
+    if kind == "markup" and "html" in response.media_type and ELEMENT in text:
         return "writes a text into a page as it is", "its markup stands in the page", "medium"
+    return None
+
+
+def _looked_up(text: str, *, named: bool) -> re.Match[str] | None:
+    """Where TEXT says that a host is not found; NAMED: it has to be the payload's, beside it."""
+    for found in NOT_FOUND.finditer(text):
+        near = text[max(0, found.start() - NEAR_CHARACTERS) : found.end() + NEAR_CHARACTERS]
+        if not named or HOST in near:
+            return found
     return None
 
 

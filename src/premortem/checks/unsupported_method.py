@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from premortem.checks.check import METHOD, Check, Known, Severity, is_foreign, succeeded
+from premortem.checks.check import METHOD, Check, Known, Severity, succeeded
 from premortem.checks.refusal import refuses
 from premortem.domain.run import Before, Case, Sent, Verdict
 from premortem.domain.traffic import Response
@@ -20,7 +20,7 @@ def judge(case: Case, sent: Sent, known: Known, _before: Before) -> Iterator[Ver
     for every address; an answer 2xx whose body refuses is a refusal.
     """
     response = sent.response
-    if not is_foreign(case) or response is None or not succeeded(response):
+    if not case.intent.breaks.startswith(METHOD) or response is None or not succeeded(response):
         return
     if refuses(response) or _is_page(response, known):
         return

@@ -27,6 +27,7 @@ from premortem.errors import ConfigError, InputError
 from premortem.pipeline import learning
 from premortem.pipeline.generate import Generated, produce, recorded
 from premortem.pipeline.naming import known_operation
+from premortem.pipeline.training import rooms_of
 from premortem.plan import GENERATING, SEED_MAX
 from premortem.store import TrafficFilter
 
@@ -100,9 +101,10 @@ def generate(
     count
         How many; requests that only bring a case into its state come on top.
     source
-        Weights. sample: requests like production's; schema: limits of the schema, each
-        constraint broken alone; mutate: recorded requests changed in values, structure,
-        headers or order; llm: free values made up by a language model.
+        Weights. sample: requests like production's; traffic: the same by a trained model;
+        schema: limits of the schema, each constraint broken alone; mutate: recorded
+        requests changed in values, structure, headers or order; llm: free values made
+        up by a language model.
     operation
         Only this one (POST /invoices); may be repeated.
     seed
@@ -114,16 +116,19 @@ def generate(
     with common.opened() as (config, store):
         learned = store.profile()
         operations = tuple(known_operation(learned, name).id for name in operation)
+        exchanges = recorded(store, learned)
+        rooms = rooms_of(store, learned, exchanges, weights)
         with making_progress("generating", quiet=common.json) as progress:
             made = produce(
                 learned,
-                recorded(store, learned),
+                exchanges,
                 config=config,
                 count=count,
                 weights=weights,
                 operations=operations,
                 seed=seed,
                 safe_only=not config.target.disposable,
+                rooms=rooms,
                 progress=progress,
             )
             if out_file is not None:
@@ -275,7 +280,7 @@ def cases(
     *,
     rejected: bool = False,
     operation: str = "",
-    source: Literal["", "replay", "sample", "schema", "llm", "mutate"] = "",
+    source: Literal["", "replay", "sample", "traffic", "schema", "llm", "mutate"] = "",
     limit: Rows = ROWS_SHOWN,
     common: Common = COMMON,
 ) -> int:

@@ -99,9 +99,9 @@ def build(
     max_requests
         End earlier, after so many; 0: rate x duration decides.
     source
-        Weights. sample: requests like production's; schema: limits of the schema, each
-        constraint broken alone; mutate: recorded requests changed in values, structure,
-        headers or order; llm: free values made up by a language model.
+        Weights. sample: like production's; traffic: the same by a trained model; schema:
+        limits of the schema, each constraint broken alone; mutate: recorded requests
+        changed in values, structure, headers or order; llm: free values by a model.
     operation
         Only this operation (POST /invoices); may be repeated.
     seed

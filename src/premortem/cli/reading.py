@@ -29,12 +29,18 @@ from premortem.cli.context import (
 )
 from premortem.cli.groups import READ
 from premortem.cli.progress import spinner
-from premortem.domain.run import FindingKind, Ignored
-from premortem.errors import ConfigError
+from premortem.cli.sources import tell_sources
+from premortem.config import Config
+from premortem.domain.run import Finding, FindingKind, Ignored
+from premortem.domain.source_findings import SourceFinding, as_data, source_findings
+from premortem.errors import ConfigError, InputError
 from premortem.pipeline import reporting
+from premortem.pipeline.access import access_of
+from premortem.pipeline.contradicting import contradicting
 from premortem.pipeline.exporting import Format, export_findings
 from premortem.pipeline.looking import write_hdr
 from premortem.pipeline.reporting import replay_findings, turn_finding
+from premortem.store import Store
 
 RunId = Annotated[str, Parameter(name="--run")]
 
@@ -129,8 +135,8 @@ def ignore(
         raise ConfigError("say why with --reason; whoever reads the list later will ask")
     if until:
         until = until_date(until).isoformat()
-    with common.opened() as (_, store):
-        chosen = store.finding(finding)
+    with common.opened() as (config, store):
+        chosen = _named(finding, config, store)
         if undo:
             store.unignore(chosen.id)
         else:
@@ -142,6 +148,18 @@ def ignore(
     state = "is reported again" if undo else "is ignored" + (f" until {until}" if until else "")
     say((chosen.id, "bold"), f" {state}: {chosen.title}")
     return EXIT_CLEAN
+
+
+def _named(finding: str, config: Config, store: Store) -> Finding | SourceFinding:
+    """What has the id FINDING, or one that begins so: of a run, or a contradiction of sources."""
+    try:
+        return store.finding(finding)
+    except InputError:
+        access = access_of(config, store, folder=Path(config.directory))
+        found = [f for f in source_findings(access.contradictions) if f.id.startswith(finding)]
+        if len(found) != 1:
+            raise
+        return found[0]
 
 
 def report(
@@ -169,19 +187,29 @@ def report(
     run_id
         The run to report.
     """
-    with common.opened() as (_, store):
-        summary, written = reporting.report(store, run_id=run_id, html=html, junit=junit)
+    with common.opened() as (config, store):
+        named = store.run(run_id).id
+        of_run = store.findings(named)
+        with spinner("reading sources", quiet=common.json):
+            against = contradicting(config, store, named, of_run, today=date.today())
+        summary, written = reporting.report(
+            store, run_id=named, html=html, junit=junit, sources=against.found
+        )
         if hdr is not None:
             write_hdr(store, summary.id, hdr)
             written = (*written, str(hdr))
         quiet = active(store.ignored(), date.today())
         listed = [f for f in store.findings(summary.id) if f.id not in quiet]
     if common.json:
-        print_json({"summary": summary, "findings": listed, "written": written})
+        said = list(map(as_data, against.found))
+        print_json(
+            {"summary": summary, "findings": listed, "contradictions": said, "written": written}
+        )
         return EXIT_CLEAN
     if not written:
         show(run_view(summary))
         show(findings_table(listed))
+        tell_sources(against)
         say("as files: premortem report --html report.html --junit report.xml")
     for path in written:
         say("written: ", (path, "bold"))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 
 import msgspec
 
 from premortem.agent.knowledge.access_writing import authorization_map
-from premortem.analyse import access_csv, access_view, write_access_html
+from premortem.analyse import access_csv, access_view, active, write_access_html
 from premortem.cli.context import (
     COMMON,
     EXIT_CLEAN,
@@ -22,10 +23,12 @@ from premortem.cli.context import (
 )
 from premortem.cli.progress import spinner
 from premortem.config import Config
+from premortem.domain.access import folded
+from premortem.domain.source_findings import SourceFinding, as_data, source_findings
 from premortem.errors import InputError, NothingLearned
 from premortem.pipeline import observing
 from premortem.pipeline.access import Access, access_of
-from premortem.pipeline.observing import Observed
+from premortem.pipeline.observing_looks import Observed
 from premortem.store import Store
 
 LOST_SHOWN_MAX = 10
@@ -47,7 +50,8 @@ def roles(
 
     Put together from blueprints, AuthorizationMap.yaml, the specification, C# and
     FastAPI sources, recorded traffic and runs. Where two of them cannot both be
-    right, both are shown with their place (exit 1).
+    right, both are shown with their place: a finding of its own (exit 1), which
+    premortem ignore takes like any other.
 
     For example:
 
@@ -77,26 +81,32 @@ def roles(
     write
         Write what is declared as an authorization map to this file.
     """
+    if (operation or role) and not observe:
+        raise InputError("--operation and --role say what to ask the target; add --observe")
     config = common.load()
     asked = {"operations": operation, "roles": role, "editions": edition} if observe else None
-    found, seen = _looked(common, config, sources or Path(config.directory), asked)
+    found, seen, quiet = _looked(common, config, sources or Path(config.directory), asked)
+    edition = _known_editions(found, edition)
+    against = source_findings(found.contradictions)
     _write(found, csv=csv, html=html, map_=write)
     if common.json:
-        print_json({"observed": seen, **_told(found)})
+        print_json({"observed": seen, **_told(found, against, quiet)})
     else:
-        _show(found, seen, edition)
+        _show(found, [f for f in against if f.id not in quiet], seen, edition)
         for path in (csv, html, write):
             if path is not None:
                 say(f"wrote {path}")
-    return EXIT_FINDINGS if found.contradictions else EXIT_CLEAN
+    return EXIT_FINDINGS if any(f.id not in quiet for f in against) else EXIT_CLEAN
 
 
 def _looked(
     common: Common, config: Config, folder: Path, asked: Mapping[str, tuple[str, ...]] | None
-) -> tuple[Access, list[Observed]]:
-    """What is known of access, and what roles were answered to what is ASKED; None: nothing is."""
+) -> tuple[Access, list[Observed], frozenset[str]]:
+    """What is known of access, what roles were answered to what is ASKED (None: nothing is), and
+    the ids that are ignored."""
     seen: list[Observed] = []
     with _store(common, config) as store:
+        ignored = store.ignored() if store is not None else {}
         with spinner("reading", quiet=common.json):
             found = access_of(config, store, folder=folder)
         if asked is not None:
@@ -113,7 +123,7 @@ def _looked(
                     editions=asked["editions"],
                 )
                 found = access_of(config, store, folder=folder)
-    return found, seen
+    return found, seen, active(ignored, date.today())
 
 
 @contextmanager
@@ -126,6 +136,16 @@ def _store(common: Common, config: Config) -> Iterator[Store | None]:
         if config.store.url or config.path(config.store.path).exists():
             raise
         yield None
+
+
+def _known_editions(found: Access, asked: tuple[str, ...]) -> tuple[str, ...]:
+    """ASKED as the matrix spells them. Raises InputError for one that nobody knows."""
+    spelled = {folded(name): name for name in found.matrix.editions if name}
+    for name in asked:
+        if folded(name) not in spelled:
+            there = ", ".join(spelled.values()) or "none"
+            raise InputError(f"{name!r} is not among the editions; there are {there}")
+    return tuple(spelled[folded(name)] for name in asked)
 
 
 def _refuse_unknown(found: Access, asked: Mapping[str, tuple[str, ...]]) -> None:
@@ -150,17 +170,21 @@ def _write(found: Access, *, csv: Path | None, html: Path | None, map_: Path | N
     except OSError as error:
         raise InputError(f"cannot write {error.filename}: {error.strerror}") from None
     if html is not None:
-        write_access_html(html, found.matrix, found.contradictions, sources=found.sources)
+        write_access_html(
+            html, found.matrix, source_findings(found.contradictions), sources=found.sources
+        )
 
 
-def _told(found: Access) -> dict[str, object]:
+def _told(
+    found: Access, against: Sequence[SourceFinding], quiet: Collection[str]
+) -> dict[str, object]:
     """FOUND for machines: what no property of a cell may keep to itself."""
     return {
         "roles": found.matrix.roles,
         "editions": found.matrix.editions,
         "standings": found.matrix.standings,
         "cells": [{"standing": cell.standing, **_fields(cell)} for cell in found.matrix.cells],
-        "contradictions": [{"kind": one.kind, **_fields(one)} for one in found.contradictions],
+        "contradictions": [{**as_data(one), "ignored": one.id in quiet} for one in against],
         "sources": found.sources,
         "skipped": found.skipped,
     }
@@ -170,22 +194,24 @@ def _fields(value: object) -> dict[str, object]:
     return msgspec.structs.asdict(value)  # type: ignore[arg-type]
 
 
-def _show(found: Access, seen: list[Observed], editions: tuple[str, ...]) -> None:
+def _show(
+    found: Access,
+    against: Sequence[SourceFinding],
+    seen: list[Observed],
+    editions: tuple[str, ...],
+) -> None:
     for note in found.skipped:
         warn((f"not read: {note}", "yellow"))
-    lost = [one for one in seen if not one.status]
+    lost = [one for one in seen if not one.grant]
     if seen:
         requests = sum(one.requests for one in seen)
-        say(f"asked {len(seen) - len(lost):,} times in {requests:,} requests")
+        told = len(seen) - len(lost)
+        say(f"learned {told:,} of {len(seen):,} cells in {requests:,} requests")
     for one in lost[:LOST_SHOWN_MAX]:
         where = f" in {one.edition}" if one.edition else ""
-        warn((f"not asked: {one.operation_id} as {one.role}{where}: {one.why_not}", "yellow"))
+        what = "tells nothing" if one.status else "not asked"
+        warn((f"{what}: {one.operation_id} as {one.role}{where}: {one.why_not}", "yellow"))
     if len(lost) > LOST_SHOWN_MAX:
-        warn(
-            (
-                f"and {len(lost) - LOST_SHOWN_MAX:,} more that could not be asked; see --json",
-                "yellow",
-            )
-        )
+        warn((f"and {len(lost) - LOST_SHOWN_MAX:,} more that are not known; see --json", "yellow"))
     for name in editions or (None,):
-        show(access_view(found.matrix, found.contradictions, edition=name))
+        show(access_view(found.matrix, against, edition=name))

@@ -31,12 +31,15 @@ from premortem.cli.context import (
 )
 from premortem.cli.context import show as show_view
 from premortem.cli.planning import metrics_of, print_left_out, print_prepared
-from premortem.cli.progress import making_progress
+from premortem.cli.progress import making_progress, spinner
+from premortem.cli.sources import tell_sources
 from premortem.cli.watching import WATCHING, Watching
 from premortem.config import Config
 from premortem.domain.run import Finding, FindingKind, Ignored
+from premortem.domain.source_findings import as_data, failing_sources
 from premortem.errors import ConfigError
 from premortem.pipeline.confirming import Reproducing
+from premortem.pipeline.contradicting import Contradicting, contradicting
 from premortem.pipeline.looking import going_run
 from premortem.pipeline.run import Prepared, Reported, execute, prepare, prepare_resumed
 from premortem.pipeline.securing import secured
@@ -142,14 +145,15 @@ def run(
         with watching.opened(store, prepared.run.schedule.total, quiet=common.json) as follow:
             reported = _followed(follow(events), interrupts.follow)
         ignored = store.ignored()
+        against = _against(reported, config, store, common)
     if update_baseline:
-        save_baseline(baseline, reported.findings)
+        save_baseline(baseline, (*reported.findings, *against.found))
     new, failing = (
         _deciding(reported, on, baseline=known, ignored=ignored, kinds=fail_kind)
         for on in ("new", fail_on)
     )
-    failed = [finding.id for finding in failing]
-    _say(reported, prepared, failed=failed, new=[f.id for f in new], common=common)
+    failed = [f.id for f in failing] + _of_sources(reported, against, fail_on, known=known)
+    _say(reported, prepared, against, failed=failed, new=[f.id for f in new], common=common)
     return EXIT_INTERRUPTED if interrupts.stop.is_set() else _exit_code(reported, failed)
 
 
@@ -168,6 +172,23 @@ def _deciding(
 ) -> list[Finding]:
     found, today = reported.findings, date.today()
     return decide(found, fail_on, baseline=baseline, ignored=ignored, today=today, kinds=kinds)
+
+
+def _against(reported: Reported, config: Config, store: Store, common: Common) -> Contradicting:
+    """What sources say against each other, and no finding shows."""
+    run_id, findings = reported.summary.id, reported.findings
+    with spinner("reading sources", quiet=common.json):
+        return contradicting(config, store, run_id, findings, today=date.today())
+
+
+def _of_sources(
+    reported: Reported, against: Contradicting, fail_on: FailOn, *, known: Collection[str]
+) -> list[str]:
+    """Ids of the contradictions that make a run fail that was judged to its end: what was seen
+    once and could not be seen again decides nothing."""
+    if fail_on == "never" or reported.trouble:
+        return []
+    return [f.id for f in failing_sources(against.found, known=known if fail_on == "new" else ())]
 
 
 def _exit_code(reported: Reported, failed: list[str]) -> int:
@@ -200,20 +221,30 @@ def _followed(events: Iterator[object], *takers: Callable[[object], None]) -> Re
 
 
 def _say(
-    reported: Reported, prepared: Prepared, *, failed: list[str], new: list[str], common: Common
+    reported: Reported,
+    prepared: Prepared,
+    against: Contradicting,
+    *,
+    failed: list[str],
+    new: list[str],
+    common: Common,
 ) -> None:
     if not common.json:
-        _print_reported(reported, prepared, new=new)
+        _print_reported(reported, prepared, against, new=new)
         return
     fields = {name: getattr(reported, name) for name in reported.__struct_fields__}
-    print_json({**fields, "failing": failed})
+    said = list(map(as_data, against.found))
+    print_json({**fields, "contradictions": said, "failing": failed})
 
 
-def _print_reported(reported: Reported, prepared: Prepared, *, new: list[str]) -> None:
+def _print_reported(
+    reported: Reported, prepared: Prepared, against: Contradicting, *, new: list[str]
+) -> None:
     show_view(run_view(reported.summary, prepared.arranged.shortfall))
     print_left_out(prepared)
     tried = sum(finding.reproduction_tries > 0 for finding in reported.unconfirmed)
     show_view(findings_table(reported.findings, unconfirmed=tried, failing=new))
+    tell_sources(against)
     if reported.summary.stopped:
         warn((f"stopped early: {reported.summary.stopped}", "yellow"))
     for said in reported.broken_checks:

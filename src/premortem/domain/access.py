@@ -69,6 +69,8 @@ class AccessRule(Struct, frozen=True, kw_only=True):
     """The source's own words, cut."""
     support: int = 0
     """Of what was observed: the answers that show it."""
+    run_id: str = ""
+    """Of what was observed: the latest run that showed it; empty: none did, or many may have."""
 
     @property
     def subject(self) -> str:
@@ -313,7 +315,7 @@ def _joined(found: Iterable[Contradiction], all_: int) -> tuple[Contradiction, .
     """FOUND with what was observed alike in several editions as one."""
     made: dict[tuple[str, str, AccessRule, AccessRule], Contradiction] = {}
     for one in found:
-        like = replace(one.against, edition="", support=0)
+        like = replace(one.against, edition="", support=0, run_id="")
         key = (one.operation_id, one.role, one.trusted, like)
         first = made.get(key)
         if first is not None and first.editions and one.editions:

@@ -13,6 +13,8 @@ from premortem.domain.access import NOBODY, AccessTable, Grant
 Standing = Literal["allowed", "denied", "contradiction", "untested"]
 Tried = Mapping[tuple[str, str, str], int]
 """(operation id, role, edition) -> how often it was sent."""
+Unasked = Mapping[tuple[str, str, str], str]
+"""The same -> why it could not be asked, or why the answer tells nothing."""
 CELLS_MAX = 200_000
 
 
@@ -33,6 +35,8 @@ class AccessCell(Struct, frozen=True, kw_only=True, gc=False):
     observed: Grant | Literal[""] = ""
     """What they or recorded requests were answered; empty: nothing that tells."""
     observed_in: str = ""
+    why_not: str = ""
+    """Why it is not known though it was looked at; empty: it is, or nobody looked."""
 
     @property
     def standing(self) -> Standing:
@@ -70,9 +74,14 @@ class AccessMatrix(Struct, frozen=True, kw_only=True):
 
 
 def matrix_of(
-    table: AccessTable, tried: Tried | None = None, *, operations: Iterable[str] = ()
+    table: AccessTable,
+    tried: Tried | None = None,
+    *,
+    operations: Iterable[str] = (),
+    unasked: Unasked | None = None,
 ) -> AccessMatrix:
-    """The matrix of TABLE. TRIED: what was sent. OPERATIONS: further ones, which nobody speaks of.
+    """The matrix of TABLE. TRIED: what was sent; UNASKED: what was to be, and is not known.
+    OPERATIONS: further ones, which nobody speaks of.
 
     At most CELLS_MAX cells, the operations that come first.
     """
@@ -81,7 +90,7 @@ def matrix_of(
     named = tuple(dict.fromkeys([*operations, *table.by_operation]))
     named = named[: max(1, CELLS_MAX // (len(roles) * len(editions)))]
     cells = (
-        _cell(table, operation, role, edition, tried or {})
+        _cell(table, (operation, role, edition), tried or {}, unasked or {})
         for operation in named
         for edition in editions
         for role in roles
@@ -89,7 +98,10 @@ def matrix_of(
     return AccessMatrix(operations=named, roles=roles, editions=editions, cells=tuple(cells))
 
 
-def _cell(table: AccessTable, operation: str, role: str, edition: str, tried: Tried) -> AccessCell:
+def _cell(
+    table: AccessTable, key: tuple[str, str, str], tried: Tried, unasked: Unasked
+) -> AccessCell:
+    operation, role, edition = key
     decision = table.decide(operation, role, edition)
     declared = decision.declared if decision is not None else None
     observed = decision.observed if decision is not None else None
@@ -99,7 +111,8 @@ def _cell(table: AccessTable, operation: str, role: str, edition: str, tried: Tr
         edition=edition,
         declared=declared.grant if declared is not None else "",
         declared_by=declared.rule.words if declared is not None else "",
-        tested=tried.get((operation, role, edition), 0),
+        tested=tried.get(key, 0),
         observed=observed.grant if observed is not None else "",
         observed_in=observed.rule.words if observed is not None else "",
+        why_not="" if observed is not None else unasked.get(key, ""),
     )

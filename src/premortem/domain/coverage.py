@@ -40,6 +40,13 @@ class CellCount(Struct, frozen=True, kw_only=True, gc=False):
     """Seconds since the epoch."""
 
 
+class Unasked(Struct, frozen=True, kw_only=True, order=True, gc=False):
+    """A cell that was to be looked at and is not known, and why."""
+
+    cell: Cell
+    why: str
+
+
 class Gap(Struct, frozen=True, kw_only=True, gc=False):
     """A cell that deserves a case, and what is wanted of it."""
 
@@ -100,6 +107,8 @@ class RunCoverage(Struct, frozen=True, kw_only=True):
     """Of these, cases whose requests and answers were read; the others count for their operation
     as such alone."""
     runs: int = 1
+    unasked: tuple[Unasked, ...] = ()
+    """Of an observation of roles; of several runs together nothing."""
     notes: tuple[str, ...] = ()
     """What could not be read of the target."""
 

@@ -29,3 +29,6 @@ class Goals(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     together times this, are let be until all else is."""
     slice_requests: int = 150
     """Requests that are made at a time. What comes of a slice is known to the slice after next."""
+    sequences: float = 0.0
+    """Share of a slice's requests that goes to whole sequences, whatever news they bring. 0: as
+    much as news earns them; with the source `security` a fifth."""

@@ -19,7 +19,8 @@ PRODUCT = "31431011"
 """What comes of it; in no payload as such."""
 MARK = "premortem"
 HEADER = "x-premortem"
-ELSEWHERE = "http://premortem.invalid/"
+HOST = "premortem.invalid"
+ELSEWHERE = f"http://{HOST}/"
 """A host that exists nowhere (RFC 2606, 2): nothing can be reached by it."""
 
 
@@ -39,7 +40,9 @@ ARITHMETIC = Payload(
 QUOTE = Payload(kind="quote", text="{value}'\"")
 TRUE = Payload(kind="true and false", text="{value}' AND '1'='1")
 FALSE = Payload(kind="true and false", text="{value}' AND '1'='2")
-MARKUP = Payload(kind="markup", text=f'<{MARK} a="b">')
+ELEMENT = f'<{MARK} a="b">'
+MARKUP = Payload(kind="markup", text=f'{ELEMENT}<img src="{ELSEWHERE}">')
+"""Whoever shows it as a page fetches the picture: a browser, or what prints it (API7)."""
 LINE_BREAK = Payload(kind="line break", text=f"{MARK}\r\n{HEADER}: injected")
 PATH = Payload(kind="path", text="../" * 16 + "etc/passwd")
 ADDRESS = Payload(kind="address", text=ELSEWHERE)

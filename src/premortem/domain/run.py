@@ -24,7 +24,9 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 IDEMPOTENT_METHODS = SAFE_METHODS | {"PUT", "DELETE"}
 """RFC 9110, 9.2.2."""
 
-SourceName = Literal["replay", "sample", "schema", "llm", "mutate", "security", "scenario"]
+SourceName = Literal[
+    "replay", "sample", "traffic", "schema", "llm", "mutate", "security", "scenario"
+]
 
 
 class Origin(Struct, frozen=True, kw_only=True, gc=False):
@@ -67,8 +69,7 @@ class Intent(Struct, frozen=True, kw_only=True, gc=False):
     against: int = -1
     """Index in the sequence of the case that the expectation refers to; -1: none."""
     live: bool = False
-    """It names things that other sequences of the run made: from a fresh state it means something
-    else."""
+    """It names what other sequences of the run made: from a fresh state it means something else."""
     certain: bool = False
     """The constraint is declared by the specification, not only learned from traffic."""
     if_passed: int = -1
@@ -140,8 +141,7 @@ class Case(Struct, frozen=True, kw_only=True, gc=False):
     setup: bool = False
     """It is there to bring about the state that a later case of the sequence needs."""
     together: int = 0
-    """Neighbours in a sequence with the same number are sent at once, none waiting for another's
-    answer; 0: one after the other."""
+    """Neighbours in a sequence with the same number are sent at once; 0: one after the other."""
     token: TokenChange | None = None
     """Credentials that are not as the target gave them; None: they are."""
 

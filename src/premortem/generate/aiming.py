@@ -12,9 +12,10 @@ from msgspec.structs import replace
 
 from premortem.domain.coverage import Gap
 from premortem.domain.goals import Goals
-from premortem.domain.run import SAFE_METHODS, Case, Intent, Origin, Sent, Sequence, Verdict
+from premortem.domain.run import SAFE_METHODS, Case, Origin, Sent, Sequence, Verdict
 from premortem.domain.traffic import Exchange, OperationProfile, Profile
 from premortem.domain.value_class import cells_of
+from premortem.generate.alteration import on_live_things, together
 from premortem.generate.breadth import Breadth, may_be_alone
 from premortem.generate.compose import Composer
 from premortem.generate.corpus import Corpus, Live
@@ -23,6 +24,7 @@ from premortem.generate.source import AimedSource, SequenceSource
 from premortem.generate.splice import Splicer
 from premortem.generate.target import Targeting
 from premortem.generate.ways import Aim
+from premortem.generate.whole_turns import WholeTurns
 
 FINALS_AT_ONCE = 8
 """Cases that one operation is given at a time: as many as share a setup."""
@@ -126,6 +128,8 @@ class Aiming:
         self._weights = {name: weight for name, weight in weights.items() if weight > 0}
         self._seed = seed
         self._slices, self._pressing = 0, composer.pressing(operations)
+        names = (o.id for o in operations)
+        self._whole = WholeTurns(composer, names, self._weights, share=goals.sequences)
         self._tags: dict[str, Tag] = {}
 
     def learn(
@@ -173,6 +177,9 @@ class Aiming:
         finals: dict[str, list[Case]] = {}
         whole = list(islice(self._pressing, requests // PRESSING_EVERY))
         whole += self._widened(int(min(requests, finals_max) * BREADTH_SHARE), rng, late=late)
+        for source, sequence in self._whole.take(requests, finals_max=finals_max):
+            self._remember(Tag(case=sequence.cases[-1], road=WHOLE_ROAD + source))
+            whole.append(sequence)
         spent, made = _length(whole), len(whole)
         barren = 0
         open_: dict[str, float] = {}
@@ -192,11 +199,13 @@ class Aiming:
             made += len(fitting) - len(finals.get(name, []))
             if fitting:
                 finals[name] = fitting
-            for sequence in sequences:
+            for source, sequence in sequences:
                 if spent + len(sequence.cases) <= requests and made < finals_max:
                     whole.append(sequence)
                     spent += len(sequence.cases)
                     made += 1
+                else:
+                    self._whole.keep(source, sequence)
             barren = 0 if spent > spent_before else barren + 1
             del open_[name]
         out = [s for name, cases in finals.items() for s in self._grouped(name, cases)] + whole
@@ -244,16 +253,18 @@ class Aiming:
 
     def _batch(
         self, name: str, count: int, rng: np.random.Generator, *, fair: bool
-    ) -> tuple[list[Case], list[Sequence]]:
-        """(cases, whole sequences): COUNT for the operation NAME in all, by roads worth it."""
+    ) -> tuple[list[Case], list[tuple[str, Sequence]]]:
+        """(cases, whole sequences with their source): COUNT for the operation NAME in all, by roads
+        worth it."""
         roads = self._roads(name)
         chosen = self.targeting.roads(name, roads, count, rng, fair=fair)
         cases: list[Case] = []
-        whole: list[Sequence] = []
+        whole: list[tuple[str, Sequence]] = []
         for road in dict.fromkeys(chosen):
             wanted = chosen.count(road)
             if road.startswith(WHOLE_ROAD):
-                whole += self._ordered(name, road, wanted)
+                source = road.removeprefix(WHOLE_ROAD)
+                whole += ((source, s) for s in self._ordered(name, road, source, wanted))
                 continue
             for tag in self._made(name, road, wanted, rng):
                 narrowed = list(self._composer.narrowed([tag.case]))
@@ -284,8 +295,8 @@ class Aiming:
                     found["reach"] = share * 2
         return found
 
-    def _ordered(self, name: str, road: str, count: int) -> list[Sequence]:
-        made = self._composer.ordered(road.removeprefix(WHOLE_ROAD), name, count)
+    def _ordered(self, name: str, road: str, source: str, count: int) -> list[Sequence]:
+        made = self._composer.ordered(source, name, count)
         for sequence in made:
             self._remember(Tag(case=sequence.cases[-1], road=road))
         return made
@@ -316,7 +327,7 @@ class Aiming:
             live = self._live_base(name, rng)
             for case in maker.aimed(gap, 1, (live,) if live is not None else ()):
                 if live is not None:
-                    case = self._needs_none(_on_live(case))
+                    case = self._needs_none(on_live_things(case))
                 yield Tag(case=case, road=road, aims=((road, aim),))
 
     def _live_base(self, name: str, rng: np.random.Generator) -> Case | None:
@@ -371,7 +382,7 @@ class Aiming:
                 if case.intent.breaks:
                     told.append(case.intent.breaks)
             if case.request != base.request:
-                made = _together(case, base, told)
+                made = together(case, base, told)
                 if base.id in self._alone or name not in self._started:
                     made = self._needs_none(made)
                 yield Tag(case=made, road="stack", aims=tuple(done))
@@ -470,31 +481,5 @@ def _stackable(case: Case, method: str) -> bool:
     return case.request.method == method and not case.intent.breaks.startswith(STRANGER)
 
 
-def _on_live(case: Case) -> Case:
-    """CASE, sent to things in a state that nobody knows: nothing is sure to be accepted."""
-    if case.intent.kind != "realistic":
-        return case
-    intent = Intent(kind="adversarial", breaks=f"on live things: {case.origin.operator}")
-    return replace(case, intent=intent)
-
-
 def _length(sequences: list[Sequence]) -> int:
     return sum(len(sequence.cases) for sequence in sequences)
-
-
-def _together(case: Case, base: Case, told: list[str]) -> Case:
-    """CASE, of which only what holds of all its alterations is expected."""
-    return replace(
-        case,
-        intent=Intent(
-            kind="adversarial", breaks=f"several at once: {'; '.join(told)}", expects="answer"
-        ),
-        origin=replace(
-            case.origin,
-            source="mutate",
-            parents=(base.id, *base.origin.parents)[:2],
-            operator="several at once",
-        ),
-        recorded_status=0,
-        recorded_reason="",
-    )

@@ -52,6 +52,8 @@ WITNESS_SHARE = 20
 """One case in so many reads what was made for it, at most."""
 PRESSING_SHARE = 3
 """One request in so many goes into trying rules that were stated and forged tokens, at most."""
+TRAFFIC = "traffic"
+"""Its sequences are what it is asked for, not readings of what others made."""
 SOURCES = ("sample", "schema", "mutate", "security")
 """Sources that need nothing but a profile and its exchanges."""
 NOTHING_STATED = StatedRules()
@@ -100,7 +102,7 @@ class Composer(Struct, kw_only=True):
             return []
         if not isinstance(maker, SequenceSource):
             return []
-        made = self.witnesses(operation_id, count) if source != SECURITY else []
+        made = self.witnesses(operation_id, count) if source not in (SECURITY, TRAFFIC) else []
         made += maker.sequences(operation_id, count - len(made)) if len(made) < count else []
         if self.safe_only:
             made = [s for s in made if all(c.request.method in SAFE_METHODS for c in s.cases)]

@@ -7,7 +7,7 @@ own, read a file that every account may read, or name a host that exists nowhere
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 
 import msgspec
@@ -35,13 +35,20 @@ class Text(Struct, frozen=True, kw_only=True):
     """Few values may stand there, or it has a form."""
 
 
-def injection_mutations(operation: OperationProfile, base: Case) -> Iterator[Mutation]:
-    """Each payload in each text of the request; what deletes is left alone."""
+def injection_mutations(
+    operation: OperationProfile, bases: Iterable[Case]
+) -> Iterator[tuple[Case, Mutation]]:
+    """Each payload in each text that one of BASES has, with the first one that has it: not every
+    request says all that it may. What deletes is left alone."""
     if operation.operation.method == "DELETE":
         return
-    for text in texts_of(operation, base):
-        for payload in payloads_for(text.place, text.value, closed=text.closed):
-            yield partial(put, text=text, payload=payload)
+    seen: set[Place] = set()
+    for base in bases:
+        texts = [text for text in texts_of(operation, base) if text.place not in seen]
+        seen |= {text.place for text in texts}
+        for text in texts:
+            for payload in payloads_for(text.place, text.value, closed=text.closed):
+                yield base, partial(put, text=text, payload=payload)
 
 
 def texts_of(operation: OperationProfile, base: Case) -> Iterator[Text]:

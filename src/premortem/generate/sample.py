@@ -180,7 +180,7 @@ class Sampler:
             query_kept=query_kept,
             headers=headers,
             headers_kept=headers_kept,
-            named=_naming(start),
+            named=naming(start),
             body=body,
             body_kept=request.body,
             encode=_encoding(request),
@@ -300,10 +300,10 @@ class Sampler:
         members = self._members(
             start,
             "header",
-            lambda f: f.place.name in present - bound and (_varies(f) or f.redacted),
+            lambda f: f.place.name in present - bound and (varies(f) or f.redacted),
         )
         made = {name for name, *_ in members}
-        kept = tuple((name, _without_tokens(value)) for name, value in recorded if name not in made)
+        kept = tuple((name, without_tokens(value)) for name, value in recorded if name not in made)
         return tuple((name, draw, 1.0, c) for name, draw, _, c in members), kept
 
     def _members(
@@ -337,7 +337,7 @@ def _encoding(request: Request) -> Callable[[Any], bytes]:
     return write_form if request.media_type == FORM else _encode
 
 
-def _naming(start: Start) -> Draw | None:
+def naming(start: Start) -> Draw | None:
     """New names for what a PUT makes; None where the last segment names something made before."""
     operation = start.operation
     last = split_template(operation.operation.template)[-1:]
@@ -357,11 +357,12 @@ def _naming(start: Start) -> Draw | None:
     return fresh.like(values, fields[0].format if fields else "", 1, NEW_NAME_LENGTH)
 
 
-def _varies(field: Field) -> bool:
+def varies(field: Field) -> bool:
+    """Whether production rarely sent the same value there twice."""
     return field.seen > 1 and field.distinct >= VARYING_SHARE * field.seen
 
 
-def _without_tokens(text: str) -> str:
+def without_tokens(text: str) -> str:
     """TEXT, or as many other characters where a redaction token stands in it."""
     if not holds_token(text):
         return text

@@ -1,4 +1,5 @@
-"""Security tests: forged tokens, others' things, roles that may not, what text can do, limits.
+"""Security tests: forged tokens, others' things, roles that may not, what text can do, limits,
+other versions.
 
 Everything here is harmless by construction. Nothing is deleted but what the same sequence made;
 texts do arithmetic, name a word or a host that exists nowhere (RFC 2606), and read at most what
@@ -27,10 +28,11 @@ from premortem.generate.order_limits import bursts
 from premortem.generate.order_members import raised
 from premortem.generate.order_objects import others_things
 from premortem.generate.order_tokens import TokenKeys, forged
+from premortem.generate.order_versions import other_versions
 from premortem.generate.sample import Sampler
 from premortem.generate.starts import Start, Starts
 
-BASES_MAX = 4
+BASES_MAX = 8
 """Realistic requests of one operation that carry payloads in turn."""
 REPEATED_MAX = 100
 STEPS_MAX = 40
@@ -48,6 +50,8 @@ class Means(Struct, frozen=True, kw_only=True):
     """Requests in a row that try a limit."""
     attempts: int = 0
     """Wrong passwords in a row after which a login is to refuse more; 0: nobody says."""
+    listed: tuple[str, ...] = ()
+    """Paths of the servers that the specification names."""
 
 
 class SecuritySource:
@@ -88,6 +92,7 @@ class SecuritySource:
             stored,
             compared,
             partial(bursts, length=means.burst, attempts=means.attempts),
+            partial(other_versions, listed=means.listed),
         )
 
     def cases(self, operation_id: str, count: int) -> list[Case]:
@@ -141,10 +146,13 @@ class SecuritySource:
         if not bases:
             return
         rng = np.random.default_rng([self._seed, self._order[operation.id], 23])
-        mutations = list(injection_mutations(operation, bases[0]))
+        mutations = list(injection_mutations(operation, bases))
         for index in rng.permutation(len(mutations)).tolist():
+            home, mutation = mutations[index]
             base = bases[index % len(bases)]
-            made = mutations[index](base) or mutations[index](bases[0])
+            made = mutation(base)
+            if made is None:
+                base, made = home, mutation(home)
             if made is not None:
                 yield replace(made, origin=self._told(base, made))
 

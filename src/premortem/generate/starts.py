@@ -81,6 +81,12 @@ class Starts:
         """The recorded PUT that makes what OPERATION, a POST nobody used, would make."""
         return maker_of(operation, self.profile, self.exchanges)
 
+    @property
+    def standing_in(self) -> Replayer:
+        """Replays with the role that was let through most often in the place of credentials that
+        nobody can present."""
+        return self.replayer.standing_in(self._role)
+
     def refusals(self, operation: OperationProfile) -> Iterator[tuple[Case, ...]]:
         """Recorded ways to have OPERATION refused (4xx), each with its setup."""
         for recipe in operation.recipes:

@@ -104,6 +104,17 @@ def load_openapi(path: Path) -> Spec:
     return Spec(title=str(title or path.name), operations=tuple(operations))
 
 
+def server_paths(path: Path) -> tuple[str, ...]:
+    """The paths of all servers that the specification in PATH names for the whole of it; empty for
+    Swagger 2.0, which knows one. Raises InputError where it cannot be read."""
+    documents = Documents(path)
+    root = documents.document(documents.root)
+    servers = root.get("servers") if isinstance(root, dict) else None
+    named = [s for s in servers if isinstance(s, dict)] if isinstance(servers, list) else []
+    urls = (s.get("url") for s in named)
+    return tuple(dict.fromkeys(urlsplit(u).path for u in urls if isinstance(u, str)))
+
+
 def _operations(paths: dict[str, Any], scope: Scope) -> Iterator[SpecOperation]:
     seen: set[str] = set()
     for name, item in paths.items():

@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from premortem.agent.knowledge.access_openapi import access_in_openapi
-from premortem.agent.knowledge.access_placing import placed
+from premortem.agent.knowledge.access_placing import placed, shape
 from premortem.agent.knowledge.access_sources import AccessFound, read_access
 from premortem.agent.knowledge.access_traffic import access_in_traffic, shown_by, shown_in
 from premortem.agent.knowledge.openapi_dto import is_openapi, operations_in_openapi
@@ -29,6 +29,7 @@ from premortem.domain.access import (
 )
 from premortem.domain.access_matrix import AccessMatrix, matrix_of
 from premortem.domain.coverage import CellCount
+from premortem.domain.denial import grant_shown, shows_denial
 from premortem.domain.traffic import Operation, OperationProfile, Profile
 from premortem.errors import NothingLearned
 from premortem.pipeline.covering import UNKNOWN_ROLE, recorded_latest
@@ -72,7 +73,7 @@ def access_of(
             rules += _of_profile(profile)
         rules += _of_traffic(config, profile, store)
     cells = _sent(profile, store)
-    rules += _of_runs(cells)
+    rules += rules_of_runs(cells)
     bindings = load_bindings(config)
     handlers = dict((*spec.handlers, *found.handlers))
     operations = profile.operations if profile is not None else _declared(rules, handlers)
@@ -90,7 +91,12 @@ def access_of(
     return Access(
         table=table,
         contradictions=contradictions(table),
-        matrix=matrix_of(table, _tried(cells), operations=[o.id for o in operations]),
+        matrix=matrix_of(
+            table,
+            _tried(cells),
+            operations=[o.id for o in operations],
+            unasked=cells.unasked,
+        ),
         handlers=tuple(handlers.items()),
         sources=tuple(dict.fromkeys(r.document or r.source for r in table.rules)),
         skipped=found.skipped,
@@ -103,9 +109,11 @@ def _declared(
     """The operations that a specification names, where nothing was learned."""
     ids = [r.operation_id for r in rules if r.source == "openapi"]
     named = (id_.split(" ", 1) for id_ in dict.fromkeys([*ids, *handlers.values()]))
+    # `/api/[controller]` of code is `/api/Invoice`, and `/api/invoice` in the document.
+    once = {shape(method, path): (method, path) for method, path in reversed(list(named))}
     return tuple(
         OperationProfile(operation=Operation(method=method, template=path), count=0)
-        for method, path in named
+        for method, path in reversed(once.values())
     )
 
 
@@ -189,6 +197,8 @@ class Sent(Struct, frozen=True, kw_only=True):
     observed: tuple[CellCount, ...] = ()
     """Of the observation: one request each."""
     of_runs: tuple[CellCount, ...] = ()
+    unasked: Mapping[tuple[str, str, str], str] = {}
+    """What the observation could not learn."""
 
 
 def _sent(profile: Profile | None, store: Store | None) -> Sent:
@@ -197,6 +207,7 @@ def _sent(profile: Profile | None, store: Store | None) -> Sent:
     every = store.coverage.of_profile(profile.version)
     looked = store.coverage.of_run(OBSERVATION)
     observed = looked.cells if looked is not None else ()
+    unasked = looked.unasked if looked is not None else ()
     return Sent(
         observed=tuple(c for c in observed if not c.cell.place),
         of_runs=tuple(
@@ -204,6 +215,10 @@ def _sent(profile: Profile | None, store: Store | None) -> Sent:
             for c in (every.cells if every is not None else ())
             if not c.cell.place and c.cell.role != UNKNOWN_ROLE
         ),
+        unasked={
+            (one.cell.operation_id, one.cell.role or NOBODY, one.cell.edition): one.why
+            for one in unasked
+        },
     )
 
 
@@ -215,33 +230,41 @@ def _tried(sent: Sent) -> Mapping[tuple[str, str, str], int]:
     return tried
 
 
-def _of_runs(sent: Sent) -> Iterator[AccessRule]:
+def rules_of_runs(sent: Sent) -> Iterator[AccessRule]:
     """What our own requests were answered: the observation's whatever it was; of other runs what
     was let through, for refusals there have many reasons."""
     yield from observed_rules(sent.observed)
     looked = {count.cell for count in sent.observed}
+    refused = {c.cell: c for c in sent.of_runs if shows_denial(c.last_status)}
     for count in sent.of_runs:
-        if count.status_class == "2xx" and count.cell not in looked:
+        if count.status_class != "2xx" or count.cell in looked:
+            continue
+        later = refused.get(count.cell)
+        # The latest run that tried it let nobody of the role through: what did was mended.
+        mended = later is not None and later.last_run != count.last_run
+        if later is None or not (mended and later.last_at > count.last_at):
             yield _run_rule(count, allowed=True, document="runs")
 
 
 def observed_rules(cells: Iterable[CellCount]) -> Iterator[AccessRule]:
     """The access rules of an observation: CELLS of one request each.
 
-    Success is leave, 401 and 403 are denial. A conflict shows that the gate was passed, where
-    others were stopped at it; what else was answered shows nothing.
+    Those of 404 among them were held against what others were let through to.
     """
     given = tuple(cells)
-    gated = {(c.cell.operation_id, c.cell.edition) for c in given if c.last_status in (401, 403)}
+    stopped: dict[tuple[str, str], set[str]] = {}
     for count in given:
-        status = count.last_status
-        beyond = status in (409, 412, 422, 423) and (
-            (count.cell.operation_id, count.cell.edition) in gated
+        if shows_denial(count.last_status):
+            where = (count.cell.operation_id, count.cell.edition)
+            stopped.setdefault(where, set()).add(count.cell.role)
+    for count in given:
+        operation_id = count.cell.operation_id
+        who = stopped.get((operation_id, count.cell.edition), set())
+        grant = grant_shown(
+            count.last_status, operation_id, gated=bool(who), by_role=bool(who - {""})
         )
-        if 200 <= status < 300 or beyond:
-            yield _run_rule(count, allowed=True, document=OBSERVATION)
-        elif status in (401, 403):
-            yield _run_rule(count, allowed=False, document=OBSERVATION)
+        if grant:
+            yield _run_rule(count, allowed=grant == "allowed", document=OBSERVATION)
 
 
 def _run_rule(count: CellCount, *, allowed: bool, document: str) -> AccessRule:
@@ -255,6 +278,7 @@ def _run_rule(count: CellCount, *, allowed: bool, document: str) -> AccessRule:
         said=f"answered {count.last_status}"
         + (f" in run {count.last_run}" if count.last_run else ""),
         support=count.hits,
+        run_id=count.last_run,
     )
 
 

@@ -12,8 +12,9 @@ from typing import Any
 import msgspec
 
 from premortem.agent.steps.engine import ClientFactory
-from premortem.agent.steps.world import ScenarioClient
+from premortem.agent.steps.world import IN_SESSION, ScenarioClient
 from premortem.analyse import CoverageMap, coverage_map
+from premortem.checks.check import is_foreign
 from premortem.config import Config
 from premortem.domain.bodies import general, read_body
 from premortem.domain.coverage import Cell, CodeTotal, RunCoverage, Seen, SeenKind
@@ -34,6 +35,7 @@ ITEMS_MAX = 4
 """Items of one array, of which most are alike."""
 PRODUCTION_MAX = 20_000
 """Recorded exchanges that say which cells production covers: the latest of a profile."""
+AUTHORIZATION = "authorization"
 UNKNOWN_ROLE = "*"
 """Of cases that were counted only: which role sent them is not known."""
 
@@ -69,7 +71,11 @@ class Covering:
         operation = self._operations.get(case.operation_id)
         if operation is not None:
             edition = edition_of(case.request, self._edition_header)
-            cells = cells_of(case, operation, edition=edition)
+            cells = (
+                (Cell(operation_id=operation.id, role=UNKNOWN_ROLE, edition=edition),)
+                if _says_nothing_of_its_role(case)
+                else cells_of(case, operation, edition=edition)
+            )
             self.coverage.add(cells, status, self.run_id, result.sent.intended_at)
         if response is not None:
             try:
@@ -160,6 +166,16 @@ def overheard(factory: ClientFactory, covering: Covering, profile: Profile) -> C
 def edition_of(request: Request, header: str) -> str:
     """Which edition REQUEST is for, by the HEADER that tells it; empty: it does not say."""
     return request.header(header) or "" if header else ""
+
+
+def _says_nothing_of_its_role(case: Case) -> bool:
+    """Whether what came of CASE tells nothing of what its role may do: it went to another method or
+    address, or nobody is named for the credentials that it carries. Counted for nobody, a session
+    that a scenario opened would say that anybody may do this."""
+    carries = case.origin.operator == IN_SESSION or (
+        not case.role and case.request.header(AUTHORIZATION) is not None
+    )
+    return carries or is_foreign(case)
 
 
 def _fields(value: Any, tokens: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

@@ -27,6 +27,7 @@ from premortem.agent.steps.bindings import Bindings, load_bindings
 from premortem.agent.understanding.words import stem, tokens
 from premortem.config import Config
 from premortem.domain.access import AccessRule, AccessTable
+from premortem.domain.access import Names as Spellings
 from premortem.domain.proposal import FailureModeName
 from premortem.domain.scenario import Scenario, Understanding
 from premortem.domain.traffic import Exchange, OperationProfile, Profile
@@ -40,6 +41,8 @@ from premortem.pipeline.skills.inventory import KnownTest, Names, read_tests
 from premortem.store import Store
 
 DIFFERENCES_MAX = 300
+LACKING = 403
+"""What an edition is taken to answer where it lacks an operation."""
 _SPOKEN = (b"emit", b"skip")
 _DOCUMENTS = (".yaml", ".yml", ".json", ".md")
 
@@ -108,8 +111,8 @@ def editions_of(config: Config, store: Store, *, folder: Path) -> Editions:
 def _rules(folder: Path) -> Iterator[VariantRule]:
     skipped: list[str] = []
     for name, data in source_files(folder, skipped):
-        if name.endswith(_DOCUMENTS) and any(word in data for word in _SPOKEN):
-            if name.endswith(".md") and not data.startswith(b"---"):
+        if name.endswith(_DOCUMENTS) and any(word in data.lower() for word in _SPOKEN):
+            if name.endswith(".md") and not data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"---"):
                 continue
             try:
                 yield from variant_rules(data, origin=name)
@@ -121,14 +124,16 @@ def _overrides(
     rules: Iterable[VariantRule], access: Access, profile: Profile
 ) -> Iterator[Difference]:
     """RULES about operations that they name, or that their words speak of."""
-    for rule in rules:
+    known = tuple(rules)
+    for rule in known:
         operation = _meant(rule, access, profile)
         if operation is None:
             continue
+        value, others = _branches(rule, known, access.table, operation.id)
         yield Difference(
             dimension=rule.dimension,
-            value=rule.value,
-            others=tuple(e for e in access.table.editions if e != rule.value),
+            value=value,
+            others=others,
             operation_id=operation.id,
             kind=rule.action,
             what=f"{rule.action}s {rule.what}",
@@ -136,6 +141,27 @@ def _overrides(
             elsewhere=success_status(operation),
             because=f"{rule.place}: {rule.said}",
         )
+
+
+def _branches(
+    rule: VariantRule, rules: Iterable[VariantRule], table: AccessTable, operation_id: str
+) -> tuple[str, tuple[str, ...]]:
+    """The edition, region, ... of RULE as it is known, and the others; one that has the operation
+    comes last."""
+    named = [other.value for other in rules if other.dimension == rule.dimension]
+    if rule.dimension == "edition":
+        named = [*table.editions, *named]
+    names = Spellings(named)
+    value = names.name(rule.value)
+    others = [name for name in names.all if name != value]
+    return value, tuple(sorted(others, key=lambda e: _has(table, operation_id, e)))
+
+
+def _has(table: AccessTable, operation_id: str, edition: str) -> bool:
+    """Whether somebody may do it in EDITION, or nobody says."""
+    return bool(table.grants(operation_id, "allowed", edition)) or not table.grants(
+        operation_id, "denied", edition
+    )
 
 
 def _meant(rule: VariantRule, access: Access, profile: Profile) -> OperationProfile | None:
@@ -192,7 +218,7 @@ def _of_access(table: AccessTable, profile: Profile) -> Iterator[Difference]:
                 operation_id=operation.id,
                 kind="lacks" if lacks else "roles",
                 what="is not there" if lacks else f"lets {', '.join(allowed)} only",
-                here=403,
+                here=LACKING,
                 elsewhere=success_status(operation),
                 because=decision.because if decision is not None else "",
             )
@@ -252,6 +278,8 @@ class Planning:
         if one.json:
             reached = with_given(reached, operation, ((one.field, one.json),))
         status = one.here if here and one.kind != "emit" else one.elsewhere
+        if one.kind == "emit" and one.dimension == "edition" and not here:
+            status = status if _has(self._access.table, operation.id, value) else LACKING
         header = self._headers.get(one.dimension, "") if one.dimension != "edition" else ""
         return in_variant(
             self._ground(one, operation, value),

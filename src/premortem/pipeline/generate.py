@@ -21,9 +21,11 @@ from premortem.generate import (
     unique_places,
 )
 from premortem.generate.llm_batch import Progress
+from premortem.generate.traffic import Rooms
 from premortem.pipeline.modelling import by_model, quiet
 from premortem.pipeline.ruling import declared_invariants, stated_rules
 from premortem.pipeline.securing import means_of, security_notes
+from premortem.pipeline.training import traffic_source
 from premortem.plan import check_context
 from premortem.store import Store
 from premortem.validate import Validator
@@ -60,13 +62,15 @@ def produce(
     context: Context = NOTHING,
     now: float = 0.0,
     credentials: Collection[str] = (),
+    rooms: Rooms | None = None,
     progress: Progress = quiet,
 ) -> Generated:
     """COUNT validated cases from PROFILE within CONTEXT; the same seed gives the same ones.
 
     ORDERS: also whole sequences in another order than production's.
     NOW: seconds since the epoch, for date windows that are relative to it. CREDENTIALS: redaction
-    tokens that stand for roles' secrets, so that logins can be sampled. PROGRESS: told how far a
+    tokens that stand for roles' secrets, so that logins can be sampled. ROOMS: see
+    `training.rooms_of`. PROGRESS: told how far a
     language model has come, where one is asked. Raises ConfigError for a context that cannot be
     followed, ModelError for a model that cannot be asked: before anything is made.
     """
@@ -94,7 +98,7 @@ def produce(
                 seed=seed,
                 safe_only=safe_only,
                 orders=orders,
-                sources=made.sources,
+                sources={**made.sources, **traffic_source(rooms, weights, seed)},
                 narrower=narrower,
                 credentials=credentials,
                 validate=validator.validate,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 from premortem.analyse import active, write_html, write_junit
 from premortem.config import Config
 from premortem.domain.run import Finding, RunSummary, Sequence, Turn
+from premortem.domain.source_findings import SourceFinding
 from premortem.domain.traffic import Profile
 from premortem.generate import isolated, once_places, unique_places
 from premortem.pipeline.accounts import account_cases, credential_tokens, fresh_state
@@ -24,9 +25,15 @@ from premortem.store import Store
 
 
 def report(
-    store: Store, *, run_id: str = "latest", html: Path | None = None, junit: Path | None = None
+    store: Store,
+    *,
+    run_id: str = "latest",
+    html: Path | None = None,
+    junit: Path | None = None,
+    sources: Collection[SourceFinding] = (),
 ) -> tuple[RunSummary, tuple[str, ...]]:
-    """Write the report of a run as HTML and JUnit where asked; gives its summary and the files."""
+    """Write the report of a run as HTML and JUnit where asked; gives its summary and the files.
+    SOURCES: contradictions between them, which it tells, too."""
     summary = store.run(run_id)
     quiet = active(store.ignored(), date.today())
     findings = [f for f in store.findings(summary.id) if f.id not in quiet]
@@ -40,10 +47,11 @@ def report(
             profile=profile,
             results=store.results(summary.id),
             scenarios=store.scenarios(),
+            sources=sources,
         )
         written.append(str(html))
     if junit is not None:
-        write_junit(junit, summary=summary, findings=findings, profile=profile)
+        write_junit(junit, summary=summary, findings=findings, profile=profile, sources=sources)
         written.append(str(junit))
     return summary, tuple(written)
 

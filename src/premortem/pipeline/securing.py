@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from msgspec.structs import replace
@@ -11,14 +13,17 @@ from msgspec.structs import replace
 from premortem.config import Config, resolve
 from premortem.domain.run import Plan
 from premortem.domain.traffic import Exchange, Profile
-from premortem.errors import ConfigError
+from premortem.errors import ConfigError, InputError
 from premortem.generate import Means, TokenKeys, left_out
+from premortem.learn.openapi import server_paths
 
 SECURITY = "security"
 SOURCES = {SECURITY: 60, "mutate": 30, "schema": 10}
 """Weights of a plan for security."""
 DYNAMIC = "50%"
 """Of its requests; setups count as production."""
+SPECIFICATIONS_MAX = 8
+"""Read ones whose servers are remembered: every part of a run asks anew."""
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -58,7 +63,24 @@ def means_of(config: Config, *, environment: Mapping[str, str] = os.environ) -> 
         roles=tuple(sorted(config.roles)),
         burst=security.burst_max,
         attempts=security.attempts_max,
+        listed=_listed(config),
     )
+
+
+def _listed(config: Config) -> tuple[str, ...]:
+    """Below what the target's specification has everything; empty where it says nothing."""
+    path = config.path(config.target.spec)
+    if not config.target.spec or not path.is_file():
+        return ()
+    return _servers(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=SPECIFICATIONS_MAX)
+def _servers(path: Path, _changed_ns: int) -> tuple[str, ...]:
+    try:
+        return server_paths(path)
+    except InputError:
+        return ()  # who learns from it says so
 
 
 def security_notes(

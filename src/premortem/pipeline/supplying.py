@@ -18,6 +18,7 @@ from premortem.pipeline.generate import Generated, produce, recorded
 from premortem.pipeline.modelling import quiet
 from premortem.pipeline.securing import refuse_security
 from premortem.pipeline.targeting import Targeted
+from premortem.pipeline.training import rooms_of
 from premortem.plan import Arranged, Share, arrange
 from premortem.run.happenings import Gathered
 from premortem.run.safety import refuse_unsafe
@@ -68,6 +69,7 @@ class Supply:
         self._rest = {
             id_: e for id_, e in self._exchanges.items() if id_ not in made_already | changing
         }
+        self._rooms = rooms_of(store, self.profile, self._exchanges, plan.sources)
         self._held: dict[str, Sequence] = {}
         self._parts: dict[int, Arranged] = {}
         self._targeted = self._target() if plan.goals.coverage else None
@@ -205,6 +207,7 @@ class Supply:
             context=plan.context,
             now=self._began,
             credentials=self._tokens,
+            rooms=self._rooms,
             progress=self._progress,
         )
 
@@ -217,6 +220,7 @@ class Supply:
             parent=_parent(self.profile, self._store),
             credentials=self._tokens,
             now=self._began,
+            rooms=self._rooms,
             progress=self._progress,
         )
 

@@ -17,11 +17,13 @@ from premortem.domain.traffic import Exchange, OperationProfile, Profile, Reques
 from premortem.errors import InputError
 from premortem.generate import Aiming, Novelty, composed
 from premortem.generate.llm_batch import Progress
+from premortem.generate.traffic import Rooms
 from premortem.learn import compare_profiles
 from premortem.pipeline.generate import Generated, fitting
 from premortem.pipeline.modelling import ByModel, by_model, quiet
 from premortem.pipeline.ruling import declared_invariants, stated_rules
 from premortem.pipeline.securing import means_of
+from premortem.pipeline.training import traffic_source
 from premortem.validate import Validator
 
 SILENT_S_MAX = 20.0
@@ -50,6 +52,7 @@ class Targeted:
         parent: Profile | None,
         credentials: Collection[str],
         now: float,
+        rooms: Rooms | None = None,
         progress: Progress = quiet,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -75,7 +78,10 @@ class Targeted:
             seed=plan.seed,
             safe_only=plan.safe_methods_only,
             orders=plan.sequences,
-            sources=self._made.sources,
+            sources={
+                **self._made.sources,
+                **traffic_source(rooms, plan.sources, plan.seed),
+            },
             narrower=narrower,
             credentials=credentials,
             validate=validator.validate,

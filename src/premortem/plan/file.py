@@ -58,7 +58,8 @@ COMMENTS = {
 }
 SOURCES_COMMENT = """\
 How the generated part is made: weights, not percentages. sample: valid requests
-drawn like production's; schema: limits of the schema, and each constraint broken alone;
+drawn like production's; traffic: the same, written by a model that was trained;
+schema: limits of the schema, and each constraint broken alone;
 mutate: recorded requests changed, in their values, structure, headers and order;
 security: forged tokens, others' things, denied roles, texts that are code, limits;
 llm: valid requests whose free values a language model makes up."""

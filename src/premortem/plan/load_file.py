@@ -51,7 +51,8 @@ GOALS_EXAMPLE = """\
 #   operations = ["POST /invoices"]    # and places, roles, value_classes, statuses:
 #   favour = 4.0                       # these get so many times the energy of all else
 #   give_up_after = 12                 # cases in a row without news
-#   slice_requests = 150               # made at a time"""
+#   slice_requests = 150               # made at a time
+#   sequences = 0.2                    # share for orders of requests, whatever news they bring"""
 
 
 def load_lines(load: Load) -> list[str]:

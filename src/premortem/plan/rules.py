@@ -134,6 +134,7 @@ def _ranges(plan: Plan) -> Iterator[Complaint]:
         (("goals", "favour"), 1, FAVOUR_MAX),
         (("goals", "give_up_after"), 1, GIVE_UP_MAX),
         (("goals", "slice_requests"), SLICE_REQUESTS_MIN, SLICE_REQUESTS_MAX),
+        (("goals", "sequences"), 0, 1),
     ]
     for path, least, most in within:
         if not least <= _at(plan, path) <= most or _at(plan, path) == math.inf:

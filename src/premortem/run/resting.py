@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC
-from email.utils import parsedate_to_datetime
+from premortem.send.patience import retry_after_s
 
 ACCEPTED = 202
 ACCEPTED_REST_S = 1.0
@@ -43,17 +42,3 @@ class Rests:
     def too_long(self) -> bool:
         """The target asked for more than anybody waits for."""
         return self._in_all_s > PAUSED_S_MAX
-
-
-def retry_after_s(value: str, *, now: float) -> float:
-    """Seconds that a `Retry-After` of VALUE asks for at NOW (RFC 9110, 10.2.3); 0: none."""
-    value = value.strip()
-    if value.isdecimal() and len(value) <= 9:
-        return float(value)
-    try:
-        at = parsedate_to_datetime(value)
-    except (ValueError, TypeError):
-        return 0.0
-    if at.tzinfo is None:
-        at = at.replace(tzinfo=UTC)
-    return max(0.0, at.timestamp() - now)

@@ -19,6 +19,7 @@ from premortem.domain.traffic import Response
 from premortem.send.auth import Credentials
 from premortem.send.client import Client
 from premortem.send.opening import new_sender
+from premortem.send.patience import Patience
 from premortem.send.transport import Transport
 
 T = TypeVar("T")
@@ -76,10 +77,11 @@ def open_line(
     redaction_key: bytes = b"",
     environment: Mapping[str, str] = os.environ,
     now: Callable[[], float] | None = None,
+    patience: Patience | None = None,
 ) -> Iterator[Line]:
     """A line to `config.target`, closed at the end. Raises ConfigError.
 
-    Nothing is sent by opening it.
+    Nothing is sent by opening it. PATIENCE: waits where the target refuses for the rate.
     """
     sender = new_sender(
         config.target,
@@ -88,6 +90,7 @@ def open_line(
         directory=Path(config.directory),
         now=now,
     )
+    sender.patience = patience
     credentials = Credentials(config.roles, redaction_key=redaction_key, environment=environment)
     loop = new_loop()
     thread = threading.Thread(target=loop.run_forever, name="premortem-line", daemon=True)

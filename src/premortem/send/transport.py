@@ -15,6 +15,7 @@ from premortem.domain.run import IDEMPOTENT_METHODS, Fault, Sent
 from premortem.domain.traffic import Pairs, Request, Response
 from premortem.send.head import Form, Unwritable, Writer
 from premortem.send.origin import Address
+from premortem.send.patience import Patience
 
 WAITING_MAX = 100_000
 """Requests that wait for a connection; what comes beyond them is a fault at once."""
@@ -31,6 +32,8 @@ class Transport(ABC):
     address: Address
     """Of the target."""
     connections_opened: int
+    patience: Patience | None = None
+    """Waits, and `send` sends again, where the target refuses a request for the rate."""
     _writer: Writer
     _loop: asyncio.AbstractEventLoop
 
@@ -102,6 +105,18 @@ class Transport(ABC):
         `Sent.request` is REQUEST itself, without the credentials.
         Raises TargetError when REQUEST names another origin than the target's.
         """
+        tries = 1
+        sent = await self._send(request, intended_at, credentials, timeout_s)
+        while self.patience is not None and await self.patience.over(
+            sent.response, tries=tries, now=self.now()
+        ):
+            tries += 1
+            sent = await self._send(request, intended_at, credentials, timeout_s)
+        return sent
+
+    async def _send(
+        self, request: Request, intended_at: float, credentials: Pairs, timeout_s: float | None
+    ) -> Sent:
         try:
             data = self._writer.write(request, credentials)
         except Unwritable as error:

@@ -301,6 +301,20 @@ def _to_judgements(connection: Connection, _cipher: Cipher | None) -> None:
     metadata.create_all(connection)
 
 
+def _to_traffic_models(connection: Connection, _cipher: Cipher | None) -> None:
+    metadata = MetaData()
+    Table(
+        "traffic_models",
+        metadata,
+        _key("seq"),
+        Column("profile", Text, nullable=False, unique=True),
+        _text("version"),
+        _double("created_at"),
+        _binary("payload"),
+    )
+    metadata.create_all(connection)
+
+
 STEPS: tuple[Step, ...] = (
     _first_tables,
     to_facets,
@@ -308,5 +322,6 @@ STEPS: tuple[Step, ...] = (
     to_queue,
     _to_coverage,
     _to_judgements,
+    _to_traffic_models,
 )
 """Step n leads from version n - 1 to n."""

@@ -45,6 +45,7 @@ from premortem.store.tables import (
     results,
     scenarios,
     sequences,
+    traffic_models,
 )
 
 AT_ONCE_MAX = 2_000
@@ -160,6 +161,7 @@ class Purging:
             (results, found.results),
             (rejections, found.rejections),
             (profiles, found.profiles),
+            (traffic_models, self._models_of(found.profiles.values())),
         ):
             self._delete(table, numbers)
         self._delete_sequences(found.sequences)
@@ -202,6 +204,13 @@ class Purging:
 
     def _is_doomed(self, found: _Found, parents: Iterable[str]) -> bool:
         return any(_number(parent) in found.exchanges for parent in parents)
+
+    def _models_of(self, versions: Iterable[str]) -> list[int]:
+        """Traffic models go with their profiles: their values come from the same requests."""
+        with self._database.reading() as connection:
+            query = select(traffic_models.c.seq, traffic_models.c.profile)
+            known = set(versions)
+            return [row.seq for row in connection.execute(query) if row.profile in known]
 
     def _find_profiles(self, found: _Found) -> None:
         with self._database.reading() as connection:

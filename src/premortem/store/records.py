@@ -14,14 +14,20 @@ from sqlalchemy import Column, Connection, Table, delete, func, insert, select, 
 from premortem.domain.run import HISTORY_MAX, Finding, Ignored, RunSummary, Turn
 from premortem.domain.scenario import Scenario, ScenarioVerdict
 from premortem.domain.traffic import Profile
+from premortem.domain.traffic_model import TrafficModel
 from premortem.errors import InputError, NothingLearned
 from premortem.store.batch import next_number, starts_with
 from premortem.store.cipher import Cipher
 from premortem.store.database import Database
 from premortem.store.query import StoredScenario
-from premortem.store.tables import findings, ignored, profiles, runs, scenarios
+from premortem.store.tables import findings, ignored, profiles, runs, scenarios, traffic_models
 
 LATEST = "latest"
+
+
+def place_of_traffic_model(profile_version: str) -> str:
+    """What binds a traffic model to its place."""
+    return f"traffic model {profile_version}"
 
 
 class Records:
@@ -54,6 +60,28 @@ class Records:
         with self._database.reading() as connection:
             rows = connection.execute(select(*columns).order_by(profiles.c.seq.desc()))
             return [(row.version, row.created_at, row.exchanges) for row in rows]
+
+    def save_traffic_model(self, model: TrafficModel) -> None:
+        """Keep MODEL, in place of an earlier one of its profile."""
+        place = place_of_traffic_model(model.profile_version)
+        row = {
+            "profile": model.profile_version,
+            "version": model.version,
+            "created_at": model.created_at,
+            "payload": self._cipher.seal_value(model, place=place),
+        }
+        with self._database.writing() as connection:
+            _replace(connection, traffic_models, traffic_models.c.profile, row)
+
+    def traffic_model(self, profile_version: str) -> TrafficModel | None:
+        """The model of the profile; None: none was trained."""
+        with self._database.reading() as connection:
+            query = select(traffic_models).where(traffic_models.c.profile == profile_version)
+            row = connection.execute(query).first()
+        if row is None:
+            return None
+        place = place_of_traffic_model(row.profile)
+        return self._cipher.open_value(row.payload, TrafficModel, place=place)
 
     def save_run(self, run: RunSummary) -> None:
         """Keep RUN, in place of an earlier word on the same one."""

@@ -44,6 +44,7 @@ from premortem.store.queue_rows import (
     place_of_reason,
     place_of_run,
 )
+from premortem.store.records import place_of_traffic_model
 from premortem.store.store import opened_database
 from premortem.store.tables import (
     blocks,
@@ -63,6 +64,7 @@ from premortem.store.tables import (
     runs,
     scenarios,
     shapes,
+    traffic_models,
 )
 
 NEW_VARIABLE = "PREMORTEM_NEW_KEY"
@@ -76,6 +78,7 @@ SEALED: Mapping[Table, Place] = {
     facets: lambda row: f"facet {row.id}",
     path_pages: lambda row: place_of_paths(row.id),
     profiles: lambda row: f"profile {row.version}",
+    traffic_models: lambda row: place_of_traffic_model(row.profile),
     runs: lambda row: f"run {row.id}",
     findings: lambda row: f"finding {row.id} of {row.run_id}",
     ignored: lambda row: f"ignored {row.finding_id}",

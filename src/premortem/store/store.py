@@ -24,6 +24,7 @@ from premortem.domain.run import (
 )
 from premortem.domain.scenario import Scenario, ScenarioVerdict
 from premortem.domain.traffic import Exchange, Profile
+from premortem.domain.traffic_model import TrafficModel
 from premortem.errors import InputError, StoreError
 from premortem.store import tables
 from premortem.store.batch import BODY
@@ -264,6 +265,14 @@ class Store:
     def profiles(self) -> list[tuple[str, float, int]]:
         """(version, created_at, exchanges) of all, newest first."""
         return self._records.profiles()
+
+    def save_traffic_model(self, model: TrafficModel) -> None:
+        """Keep MODEL, in place of an earlier one of its profile."""
+        self._records.save_traffic_model(model)
+
+    def traffic_model(self, profile_version: str) -> TrafficModel | None:
+        """The traffic model of that profile; None: none was trained."""
+        return self._records.traffic_model(profile_version)
 
     # Cases
 

@@ -329,6 +329,16 @@ dead_jobs = Table("dead_jobs", metadata, _key("id"), Column("payload", LargeBina
 
 counts = Table("counts", metadata, _key("id"), Column("payload", LargeBinary, nullable=False))
 
+traffic_models = Table(
+    "traffic_models",
+    metadata,
+    _key("seq"),
+    Column("profile", Text, nullable=False, unique=True),
+    Column("version", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+)
+
 coverage = Table(
     "coverage",
     metadata,

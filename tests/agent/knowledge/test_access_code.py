@@ -280,3 +280,44 @@ def test_what_cannot_be_read_is_said_and_the_rest_is_read(tmp_path):
     assert len(found.skipped) == 2
     with pytest.raises(InputError):
         read_access(tmp_path / "nowhere")
+
+
+COMPOSED = b"""
+public static class Roles
+{
+    public const string Cfo = "CFO"; public const string Fm = "FinanceManager";
+    public const string Both = Cfo + "," + Roles.Fm;
+    public const string All = $"{Both},{Roles.Guest}"; public const string Guest = "Guest";
+    public static readonly string Odd = Load("x");
+}
+[ApiController]
+[Route("x")]
+[Authorize(Roles = Roles.All)]
+public class XController : ControllerBase
+{
+    [HttpPost("both"), Authorize(Roles = Roles.Both)]
+    public IActionResult Both() => Ok();
+    [HttpPost("all")]
+    public IActionResult All() => Ok();
+    [HttpPost("odd"), Authorize(Roles = Roles.Odd)]
+    public IActionResult Odd() => Ok();
+    [HttpPost("named"), Authorize(Roles = nameof(Kind.Guest))]
+    public IActionResult Named() => Ok();
+    // [HttpPost("never"), Authorize(Roles = "Pirate")]
+}
+"""
+
+
+def test_constants_that_are_put_together_are_worked_out_and_others_are_no_roles():
+    rules = access_in_csharp({"X.cs": COMPOSED})
+    may = {}
+    for rule in rules:
+        if rule.grant == "allowed":
+            may.setdefault(rule.operation_id, set()).add(rule.role)
+    assert may == {
+        "POST /x/both": {"CFO", "FinanceManager"},
+        "POST /x/all": {"CFO", "FinanceManager", "Guest"},
+        "POST /x/named": {"Guest"},
+    }
+    odd = [(r.role, r.grant) for r in rules if r.operation_id == "POST /x/odd"]
+    assert odd == [(NOBODY, "denied")]

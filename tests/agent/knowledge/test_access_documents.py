@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from premortem.agent.knowledge.access_documents import access_in_document
+from premortem.agent.knowledge.access_sources import read_access
 from premortem.agent.knowledge.access_writing import authorization_map
 from premortem.agent.knowledge.blueprint import read_blueprint
 from premortem.agent.knowledge.documents import PARTS_MAX, read_parts
@@ -45,6 +46,48 @@ SPELLINGS = [
 @pytest.mark.parametrize("text", SPELLINGS)
 def test_a_list_of_roles_is_read_however_it_is_written(text):
     assert who(table(text), "ApproveInvoice") == {"FinanceManager", "CFO"}
+
+
+ODD = [
+    "ApproveInvoice: {FinanceManager: allow, CFO: yes, Guest: deny}\n",
+    "handlers:\n  ApproveInvoice:\n"
+    "    Roles_Allowed: {CFO: true, FinanceManager: on, Guest: false}\n",
+    "FinanceManager: {can: [ApproveInvoice]}\nCFO:\n  can: ApproveInvoice, LockInvoice\n",
+    "roles:\n  - name: FinanceManager\n    operations: [ApproveInvoice]\n"
+    "  - {name: CFO, can: [LockInvoice, ApproveInvoice]}\n  - {name: Guest, can: []}\n",
+    "permissions:\n  - {role: FinanceManager, allow: [ApproveInvoice]}\n"
+    "  - {role: CFO, allow: ApproveInvoice}\n",
+    "- {role: FinanceManager, operation: ApproveInvoice}\n"
+    "- {role: CFO, operation: ApproveInvoice}\n",
+    "matrix:\n  - [operation, Guest, FinanceManager, CFO]\n  - [ApproveInvoice, '', x, yes]\n",
+    "\n\n---\nHandler: ApproveInvoice\nRoles-Allowed: CFO | FinanceManager\n---\n# Prose\n",
+]
+
+
+@pytest.mark.parametrize("text", ODD)
+def test_a_map_of_an_odd_shape_says_the_same(text):
+    made = table(text, origin="AuthorizationMap.yaml")
+    assert who(made, "ApproveInvoice") == {"FinanceManager", "CFO"}
+    assert set(made.roles) <= set(ROLES)
+
+
+@pytest.mark.parametrize("said", ["none", "nobody", "[]", "No_One"])
+def test_none_is_no_role(said):
+    made = table(f"handler: ApproveInvoice\nroles_allowed: {said}\n")
+    assert who(made, "ApproveInvoice") == set()
+    assert made.roles == ROLES
+
+
+def test_a_document_about_one_role_still_has_its_handlers():
+    made = table("role: CFO\nhandlers: {ApproveInvoice: {roles_allowed: [CFO]}}\n")
+    assert who(made, "ApproveInvoice") == {"CFO"}
+
+
+def test_an_authorization_map_that_nothing_is_understood_of_is_told(tmp_path):
+    (tmp_path / "AuthorizationMap.yaml").write_text("just text\n")
+    (note,) = read_access(tmp_path).skipped
+    assert note.startswith("AuthorizationMap.yaml: ")
+    assert "docs/security.md" in note
 
 
 MAPS = [

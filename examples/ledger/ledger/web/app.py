@@ -17,6 +17,7 @@ from ledger.errors import Code, Refused
 from ledger.web import customers, hooks, invoices, payments, reports, requests, sessions
 from ledger.web.access import Access
 from ledger.web.bank import Bank
+from ledger.web.former import Former
 from ledger.web.service import serve
 from ledger.web.traces import tracing_from
 from ledger.web.watch import Journal, Watch
@@ -62,13 +63,14 @@ def create_app(*, defects: Defects, environment: Mapping[str, str]) -> FastAPI:
     app.state.ledger = serve(
         book=Book(defects=defects),
         access=Access(defects=defects, environment=environment),
-        bank=Bank(environment=environment, tracing=tracing),
+        bank=Bank(environment=environment, tracing=tracing, defects=defects),
     )
     for router in (*ROUTERS, hooks.router) if with_hooks else ROUTERS:
         app.include_router(router)
     app.add_exception_handler(Refused, _show_refused)
     app.add_exception_handler(RequestValidationError, _show_invalid)
     app.add_exception_handler(HTTPException, _show_http)
+    app.add_middleware(Former, defects=defects)
     app.add_middleware(Watch, journal=journal, tracing=tracing, clock_can_be_set=with_hooks)
     return app
 

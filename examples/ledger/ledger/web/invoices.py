@@ -25,6 +25,7 @@ from ledger.schema import (
     NewInvoice,
 )
 from ledger.web.access import GuardedRoute, missing
+from ledger.web.pictures import look_up
 from ledger.web.service import BEARER, ETAG, REPLAYED, Caller, IfMatch, Key, Ledger, operation
 
 router = APIRouter(route_class=GuardedRoute, dependencies=[BEARER], tags=["invoices"])
@@ -73,6 +74,8 @@ async def create_invoice(
 ) -> Invoice:
     cents = to_cents(body.amount, zero_allowed=ledger.defects.on("L05"))
     _require_edition(ledger, caller, body)
+    if ledger.defects.on("API7"):
+        await look_up(body.description or "")
 
     def act() -> Invoice:
         return ledger.invoices.add(caller, body, cents=cents)

@@ -9,13 +9,15 @@ from fastapi.responses import JSONResponse
 from pydantic.json_schema import SkipJsonSchema
 
 from ledger import clock
+from ledger.errors import Code, Refused
 from ledger.fields import (
+    LIMIT_MAX,
     Action,
+    AuditLimit,
     Currency,
     Cursor,
     Day,
     Id,
-    PageLimit,
     Time,
     TimeZone,
     moment_of,
@@ -62,8 +64,12 @@ async def list_audit(
     since: Annotated[Time | SkipJsonSchema[None], Query()] = None,
     until: Annotated[Time | SkipJsonSchema[None], Query()] = None,
     cursor: Annotated[Cursor | SkipJsonSchema[None], Query()] = None,
-    limit: Annotated[PageLimit, Query()] = 20,
+    limit: Annotated[AuditLimit, Query()] = 20,
 ) -> AuditPage | JSONResponse:
+    if limit > LIMIT_MAX and not ledger.defects.on("API4"):
+        raise Refused(
+            Code.INVALID, f"query.limit: Input should be less than or equal to {LIMIT_MAX}"
+        )
     page = ledger.reports.audit(
         subject=subject,
         action=action,

@@ -26,6 +26,7 @@ from premortem.agent.steps.connection import client_factory
 from premortem.agent.steps.engine import Engine, refuse_unsafe
 from premortem.agent.steps.world import World
 from premortem.config import Config
+from premortem.domain.access import folded
 from premortem.domain.scenario import Keyword, Step
 from premortem.errors import ConfigError
 
@@ -188,9 +189,9 @@ def elsewhere(tags: Iterable[str], environment: Mapping[str, str] = os.environ) 
     PREMORTEM_EDITION names the edition that the target runs in, where it is one for good. A
     scenario of another is then left out, unless the binding file can switch to it.
     """
-    here = environment.get("PREMORTEM_EDITION", "")
+    here = environment.get("PREMORTEM_EDITION", "").strip()
     wanted = [tag.partition(":")[2] for tag in tags if tag.startswith("edition:")]
-    if not here or not wanted or here in wanted:
+    if not here or not wanted or folded(here) in map(folded, wanted):
         return ""
     if any(known_bindings().edition(name) is not None for name in wanted):
         return ""

@@ -33,6 +33,11 @@ _CONSTRAINT = re.compile(r"\{\**(\w+)[^{}]*\}")
 _ROLES_SAID = re.compile(r'Roles\s*=\s*"([^"]*)"')
 _REQUIRED = re.compile(r"\bRequireRole\s*\(([^()]*)\)")
 _LITERAL = re.compile(r'"([^"]*)"')
+_DECLARED = re.compile(r"(\w+)\s*=(?!=)\s*([^;]+);")
+UNKNOWN = "\0"
+"""A constant that is there, and whose value cannot be worked out."""
+COMPOSED_DEPTH_MAX = 4
+"""Constants of constants of constants."""
 Policies = Mapping[str, tuple[str, ...]]
 
 
@@ -43,7 +48,7 @@ def access_in_csharp(sources: Mapping[str, bytes]) -> tuple[AccessRule, ...]:
     code = read_csharp(sources)
     trees = {name: parse_csharp(data, origin=name) for name, data in sorted(sources.items())}
     policies = {key: roles for tree in trees.values() for key, roles in _policies(tree)}
-    constants = _constants(code)
+    constants = _constants(code) | _composed(trees.values(), _constants(code))
     found = [
         rule
         for controller in code.classes
@@ -67,6 +72,35 @@ def _constants(code: CsCode) -> dict[str, str]:
         for name, value in found.constants
         for key in (name, f"{found.name}.{name}")
     }
+
+
+def _composed(trees: Iterable[Node], known: Mapping[str, str]) -> dict[str, str]:
+    """Constants put together of KNOWN ones: `Both = Cfo + "," + Fm`. What cannot be worked out is
+    `UNKNOWN`: to take its name for a role would be a guess about what is written there."""
+    open_ = {
+        (owner, name): value
+        for tree in trees
+        for declared in below(tree, "field_declaration")
+        if re.search(r"\b(?:const|readonly)\b", text(declared))
+        for owner in [_class_of(declared)]
+        for name, value in _DECLARED.findall(text(declared))
+        if f"{owner}.{name}" not in known
+    }
+    found: dict[str, str] = {}
+    for _ in range(COMPOSED_DEPTH_MAX):
+        for (owner, name), value in open_.items():
+            own = {k.partition(".")[2]: v for k, v in found.items() if k.startswith(f"{owner}.")}
+            said = _evaluated(value, {**known, **found, **own})
+            if said is not None:
+                found[f"{owner}.{name}"] = said
+    return {f"{owner}.{name}": UNKNOWN for owner, name in open_} | found
+
+
+def _class_of(node: Node) -> str:
+    current = node.parent
+    while current is not None and current.type not in ("class_declaration", "struct_declaration"):
+        current = current.parent
+    return text(current.child_by_field_name("name")) if current is not None else ""
 
 
 def _controller(
@@ -139,15 +173,36 @@ def _role_names(said: str, constants: Mapping[str, str]) -> tuple[str, ...] | No
     """The roles of an argument: `A,B`, `Roles.A`, `Roles.A + "," + Roles.B`; None: not known."""
     if re.fullmatch(r"[\w\s,.\-]*", said) and said not in constants and "." not in said:
         return tuple(name.strip() for name in said.split(",") if name.strip())
+    whole = _evaluated(said, constants, guess=True)
+    if whole is None:
+        return None
+    return tuple(name.strip() for name in whole.split(",") if name.strip())
+
+
+def _evaluated(expression: str, constants: Mapping[str, str], *, guess: bool = False) -> str | None:
+    """What a sum of literals and CONSTANTS says; GUESS: names of none by their last word."""
     whole = ""
-    for piece in said.split("+"):
+    for piece in expression.split("+"):
         bare = piece.strip()
         literal = _LITERAL.fullmatch(bare)
-        value = literal[1] if literal else constants.get(bare, _named(bare))
-        if value is None:
+        value = literal[1] if literal else constants.get(bare)
+        if bare.startswith('$"'):
+            value = _interpolated(bare, constants)
+        if value is None and (guess or bare.startswith("nameof(")):
+            value = _named(bare)
+        if value is None or value == UNKNOWN:
             return None
         whole += value
-    return tuple(name.strip() for name in whole.split(",") if name.strip())
+    return whole
+
+
+def _interpolated(expression: str, constants: Mapping[str, str]) -> str | None:
+    """`$"{Cfo},{Fm}"` with what CONSTANTS say; None where one of them says nothing."""
+    names = [name.strip() for name in re.findall(r"\{([^{}]*)\}", expression)]
+    values = {name: constants.get(name, UNKNOWN) for name in names}
+    if UNKNOWN in values.values() or not expression.endswith('"'):
+        return None
+    return re.sub(r"\{([^{}]*)\}", lambda m: values[m[1].strip()], expression[2:-1])
 
 
 def _named(expression: str) -> str | None:

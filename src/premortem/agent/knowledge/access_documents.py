@@ -59,6 +59,13 @@ _MEMBERS = _folds(
     "authorization_map access rules policies use_cases ports apis resources commands listeners",
 )
 _MAY = ("can", "allow", "allowed", "operations", "handlers", "permissions", "actions", "may")
+_MAY_ALONE = _folds("can may")
+"""Of these, those that stand below a role and nowhere else."""
+_NO_ROLE = _folds("none nobody no_one noone nil")
+_GRANTED = _folds("allow allowed allows grant granted permit permitted yes true on x y ✓ ✔ 1")
+_REFUSED = _folds("deny denied denies refuse refused forbid forbidden no false off n - ✗ ✘ 0") | {
+    ""
+}
 _PUBLIC = _folds("anonymous public everyone unauthenticated world")
 _SIGNED_IN = _folds("* all any authenticated signed_in any_role users")
 _USUAL_EDITIONS = _folds(
@@ -182,6 +189,10 @@ def _walk(part: Part, at: _At, *, members: bool = False) -> Iterator[AccessRule]
     for item in part.items:
         yield from _walk(item, at)
     at = _narrowed(part, at)
+    may = part.get(*_MAY)
+    if not at.subjects and part.said("role") and may is not None and not may.fields:
+        yield from _of_role(part, at)
+        return
     yield from _stated(part, at)
     for key, value in part.fields:
         fold = folded(key)
@@ -192,6 +203,8 @@ def _walk(part: Part, at: _At, *, members: bool = False) -> Iterator[AccessRule]
             yield from _members(value, at)
         elif fold == "roles" and value.fields and not at.subjects:
             yield from _by_role(value, at)
+        elif fold == "roles" and any(i.fields for i in value.items) and not at.subjects:
+            yield from (rule for item in value.items for rule in _of_role(item, at))
         elif members and not _is_said(fold):
             yield from _member(key, value, at)
 
@@ -271,6 +284,9 @@ def _member(key: str, value: Part, at: _At) -> Iterator[AccessRule]:
     if folded(key) in at.editions and (value.fields or value.items):
         yield from _walk(value, replace(at, edition=key), members=True)
         return
+    if any(folded(name) in _MAY_ALONE for name, _ in value.fields):
+        yield from _of_role(value, at, name=key)
+        return
     own = _subjects(value)
     subjects = own if _is_placed(own) else _subject(key)
     yield from _member_value(value, replace(at, subjects=subjects))
@@ -283,6 +299,8 @@ def _member_value(value: Part, at: _At) -> Iterator[AccessRule]:
         if at.subjects and all(key in at.editions for key in keys):
             for edition, inside in value.fields:
                 yield from _member_value(inside, replace(at, edition=edition))
+        elif at.subjects and _is_verdicts(value):
+            yield from _verdicts(value, at, "")
         elif all(key.upper() in _METHODS for key in keys):
             paths = [handler for _, handler in at.subjects if _is_path(handler)]
             for method, inside in value.fields:
@@ -293,6 +311,9 @@ def _member_value(value: Part, at: _At) -> Iterator[AccessRule]:
         return
     if any(item.fields for item in value.items):
         yield from _walk(value, at)
+        return
+    if any(item.items for item in value.items):
+        yield from _table(value.items, at)
         return
     if value.is_false:
         yield from _lacking(at, value.line, "is off")
@@ -317,13 +338,12 @@ def _stated(part: Part, at: _At) -> Iterator[AccessRule]:
         fold, said = folded(key), f"{key}: {_shown(value)}"
         if fold in _EDITION | _LACKING | _ENABLED:
             yield from _in_editions(fold, value, at, line, said)
+        elif fold in _ALLOWED and _is_verdicts(value):
+            yield from _verdicts(value, at, f"{key}: ")
         elif fold in _ALLOWED and not value.fields and value.text != "" and not _deep(value):
             yield from _roles(value.names, at, line, said)
         elif fold in _DENIED and not value.fields:
-            for role in value.names:
-                for rule in at.rules(line, said):
-                    nobody = NOBODY if folded(role) in _PUBLIC else role
-                    yield replace(rule, role=nobody, grant="denied")
+            yield from _refused(value.names, at, line, said)
         elif fold in _OPEN and value.is_true:
             yield from (made for rule in at.rules(line, said) for made in open_to_all(rule))
         elif fold in _OPEN and value.is_false:
@@ -352,7 +372,7 @@ def _shown(value: Part) -> str:
 
 def _roles(names: Iterable[str], at: _At, line: int, said: str) -> Iterator[AccessRule]:
     """The rules of a list of roles that may."""
-    given = list(names)
+    given = [name for name in names if folded(name) not in _NO_ROLE]
     folds = {folded(name) for name in given}
     for rule in at.rules(line, said):
         if folds & _PUBLIC:
@@ -376,6 +396,61 @@ def _by_role(roles: Part, at: _At) -> Iterator[AccessRule]:
         if folded(name) not in _SIGNED_IN:
             placed = replace(at, subjects=_subject(name))
             yield from _roles(allowed, placed, lines[name], f"{name}: {', '.join(allowed)}")
+
+
+def _of_role(part: Part, at: _At, *, name: str = "") -> Iterator[AccessRule]:
+    """The rules of what one role may: `{role: CFO, can: [ApproveInvoice]}`; NAME: of the role,
+    where it stands above."""
+    role, may = name or part.said("role", "name"), part.get(*_MAY)
+    for operation in _each(may) if role and may is not None and not may.fields else ():
+        if folded(operation) not in _SIGNED_IN:
+            placed = replace(at, subjects=_subject(operation))
+            yield from _roles([role], placed, part.line, f"{role}: {operation}")
+
+
+def _is_verdicts(value: Part) -> bool:
+    """Whether VALUE says yes or no of each name: `{CFO: allow, Guest: deny}`."""
+    names = [folded(key) for key, _ in value.fields]
+    return bool(names) and all(
+        inside.text is not None
+        and folded(inside.text) in _GRANTED | _REFUSED
+        and not _is_said(name)
+        and name not in _ENABLED | _LACKING
+        for name, (_, inside) in zip(names, value.fields, strict=True)
+    )
+
+
+def _verdicts(value: Part, at: _At, lead: str) -> Iterator[AccessRule]:
+    """The rules of yes and no for each role; who is not named may not."""
+    may = [key for key, inside in value.fields if folded(inside.text or "") in _GRANTED]
+    said = ", ".join(f"{key}: {inside.text}" for key, inside in value.fields)
+    yield from _roles(may, at, value.line, f"{lead}{said}")
+    refused = [key for key, _ in value.fields if key not in may]
+    yield from _refused(refused, at, value.line, f"{lead}{said}")
+
+
+def _refused(roles: Iterable[str], at: _At, line: int, said: str) -> Iterator[AccessRule]:
+    """The rules of ROLES that may not."""
+    for role in roles:
+        nobody = NOBODY if folded(role) in _PUBLIC else role
+        for rule in at.rules(line, said):
+            yield replace(rule, role=nobody, grant="denied")
+
+
+def _table(rows: tuple[Part, ...], at: _At) -> Iterator[AccessRule]:
+    """The rules of rows, the first of which names the roles behind a first column of operations."""
+    head, *rest = rows
+    roles = [cell.text or "" for cell in head.items[1:]]
+    for row in rest:
+        name = row.items[0].text if row.items else None
+        if not name or not roles:
+            continue
+        cells = zip(roles, row.items[1:], strict=False)
+        may = [role for role, cell in cells if folded(cell.text or "") in _GRANTED]
+        placed = replace(at, subjects=_subject(name))
+        said = f"{name}: {', '.join(may) or 'nobody'}"
+        yield from _roles(may, placed, row.line, said)
+        yield from _refused((r for r in roles if r not in may), placed, row.line, said)
 
 
 def _each(part: Part) -> Iterator[str]:

@@ -20,6 +20,12 @@ from premortem.errors import InputError
 
 _SPOKEN = (b"role", b"anonymous", b"allow", b"public", b"authoriz", b"edition")
 """Without any of these words, in whatever case, a document says nothing of access."""
+_NOTHING_SAID = (
+    "an authorization map that says in no known form who may do what; write "
+    "`OPERATION: [ROLE, ...]`, see docs/security.md"
+)
+_BEFORE_FRONT = b"\xef\xbb\xbf \t\r\n"
+"""What may stand before the front matter of Markdown."""
 _DOCUMENTS = (".yaml", ".yml", ".json", ".md")
 
 
@@ -64,6 +70,8 @@ def read_access(folder: Path) -> AccessFound:
             skipped.append(str(error))
             continue
         if found is not None:
+            if found.source == "authorization_map" and not found.rules:
+                skipped.append(f"{name}: {_NOTHING_SAID}")
             rules += found.rules
             roles |= dict.fromkeys(found.roles)
             editions |= dict.fromkeys(found.editions)
@@ -80,7 +88,7 @@ def read_access(folder: Path) -> AccessFound:
 
 
 def _speaks(name: str, data: bytes) -> bool:
-    if name.endswith(".md") and not data.lstrip(b"\xef\xbb\xbf").startswith(b"---"):
+    if name.endswith(".md") and not data.lstrip(_BEFORE_FRONT).startswith(b"---"):
         return False  # prose
     if b"augmented_by" in data or (len(data) > DOCUMENT_BYTES_MAX and not is_openapi(data)):
         return False  # what we wrote about tests; recordings

@@ -24,7 +24,8 @@ PARTS_MAX = 100_000
 """Of one file, aliases followed: what unfolds to more is no document that people wrote."""
 DEPTH_MAX = 60
 _FRONT = re.compile(
-    r"\A\ufeff?---[ \t]*\r?\n(.*?)^(?:---|\.\.\.)[ \t]*\r?$", re.DOTALL | re.MULTILINE
+    r"\A\ufeff?(?:[ \t]*\r?\n)*---[ \t]*\r?\n(.*?)^(?:---|\.\.\.)[ \t]*\r?$",
+    re.DOTALL | re.MULTILINE,
 )
 _FENCE = re.compile(r"^```(?:ya?ml|json)[ \t]*\r?\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _SEPARATORS = re.compile(r"[,;|/]|\band\b|\bor\b")

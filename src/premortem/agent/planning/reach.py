@@ -9,8 +9,10 @@ import msgspec
 from msgspec import Struct
 
 from premortem.agent.planning import titles
-from premortem.agent.planning.declared import declared_way, made_body
+from premortem.agent.planning.declared import SETUP_MAX, declared_way, made_body
 from premortem.agent.understanding.words import stems
+from premortem.domain.bodies import at, read_body
+from premortem.domain.places import Place
 from premortem.domain.run import SAFE_METHODS, Binding, Case, Origin
 from premortem.domain.template import encode_segment, parameter_names, split_path, split_template
 from premortem.domain.traffic import Exchange, OperationProfile, Profile, Recipe, Request
@@ -51,10 +53,68 @@ def reach(
         return pieced
     declared = declared_way(operation, profile, roles=roles, unnamed=unnamed)
     if not isinstance(declared, str):
-        return Reached(cases=declared, recorded=False)
+        cases = _as_recorded(declared, profile, exchanges, roles)
+        return Reached(cases=cases, recorded=False)
     if operation.recipes:
         return f"the recorded way to it cannot be repeated, and {declared}"
     return f"no captured traffic shows how to get there, and {declared}"
+
+
+def _as_recorded(
+    cases: tuple[Case, ...],
+    profile: Profile,
+    exchanges: Mapping[str, Exchange],
+    roles: Sequence[str],
+) -> tuple[Case, ...]:
+    """CASES with production's own requests in place of those before the last that were made from
+    the schema alone: what documents leave out, they have."""
+    found: list[Case] = []
+    now: list[int] = []
+    for at_, case in enumerate(cases[:-1]):
+        own: tuple[Case, ...] = (_rebound(case, now),)
+        taken = [b.select for later in cases[at_ + 1 :] for b in later.bindings if b.step == at_]
+        made = _made_in_production(case, profile, exchanges, roles) if taken else None
+        if made is not None and all(_stands(select, made[1]) for select in taken):
+            first = len(found)
+            here = range(first, first + len(made[0]))
+            own = tuple(msgspec.structs.replace(_rebound(c, here), setup=True) for c in made[0])
+        found += own
+        now.append(len(found) - 1)
+    if len(found) >= SETUP_MAX:
+        return cases
+    return (*found, _rebound(cases[-1], now))
+
+
+def _rebound(case: Case, now: Sequence[int]) -> Case:
+    """CASE with the steps that it takes values of where they are NOW."""
+    bindings = tuple(msgspec.structs.replace(b, step=now[b.step]) for b in case.bindings)
+    return msgspec.structs.replace(case, bindings=bindings)
+
+
+def _made_in_production(
+    case: Case, profile: Profile, exchanges: Mapping[str, Exchange], roles: Sequence[str]
+) -> tuple[tuple[Case, ...], Exchange] | None:
+    """Production's way to a request of CASE's operation that worked and that configured roles can
+    go, and its last exchange; None: there is none."""
+    operation = profile.operation(case.operation_id)
+    if operation is None or "{" in operation.operation.template:
+        return None
+    for recipe in _by_success(operation):
+        cases = recipe_cases(recipe, exchanges, profile) if recipe.status < 300 else ()
+        if cases and all(not c.role or c.role in roles for c in cases):
+            return cases, exchanges[recipe.steps[-1].exchange_id]
+    return None
+
+
+def _stands(select: Place, exchange: Exchange) -> bool:
+    """Whether the answer of EXCHANGE has something at SELECT."""
+    if select.part != "body":
+        return False
+    try:
+        at(read_body(exchange.response), select.tokens)
+    except (LookupError, TypeError, ValueError):
+        return False
+    return True
 
 
 def _by_success(operation: OperationProfile) -> list[Recipe]:

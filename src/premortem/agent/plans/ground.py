@@ -49,6 +49,8 @@ class Ground(Struct, frozen=True, kw_only=True):
     """Services behind the target that the binding file can make fail; `*`: any."""
     editions: tuple[str, ...] = ()
     """Editions that it can switch to; `*`: any."""
+    witnessed: bool = True
+    """Whether who may look at what a refusal must leave alone; else the answer alone counts."""
     kit: Kit
     """Starts of all operations, and what production showed about their order."""
 

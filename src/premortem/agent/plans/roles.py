@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from premortem.agent.outcomes.role import of_role
 from premortem.agent.planning import titles
-from premortem.agent.planning.draft import Draft
+from premortem.agent.planning.draft import CannotWrite, Draft
 from premortem.agent.planning.reach import Reached, reach
 from premortem.agent.plans.ground import (
     Ground,
@@ -39,7 +39,8 @@ def forbidden_role(
         last = len(way.cases) - 1
         for index in range(last):
             draft.setup(index)
-        seen = witness(draft, operation, ground) if expected.refused else None
+        changes_none = expected.refused and ground.witnessed
+        seen = witness(draft, operation, ground) if changes_none else None
         if seen is not None:
             look(draft, seen, before=True)
         draft.request("When", last, role="" if role == ANONYMOUS else role)
@@ -63,7 +64,15 @@ def _with_an_item(ground: Ground, operation: OperationProfile, reached: Reached)
     if maker is None:
         return reached
     way = reach(maker, ground.profile, ground.exchanges, roles=ground.roles)
-    return reached if isinstance(way, str) else replace(way, cases=(*way.cases, *reached.cases))
+    if isinstance(way, str):
+        return reached
+    draft = Draft(way.cases)
+    try:
+        for index in range(len(way.cases)):
+            draft.setup(index)
+    except CannotWrite:
+        return reached  # the list is read as it is
+    return replace(way, cases=(*way.cases, *reached.cases))
 
 
 def _may_be_anothers(operation: OperationProfile, reached: Reached, role: str) -> bool:

@@ -12,6 +12,7 @@ from premortem.errors import ConfigError
 from premortem.send.auth import Credentials
 from premortem.send.client import Client
 from premortem.send.opening import new_sender
+from premortem.send.patience import Patience
 
 CONNECTIONS_MAX = RACE_MAX
 """As many as one step may send at once."""
@@ -24,9 +25,11 @@ def client_factory(
     environment: Mapping[str, str],
     redaction_key: bytes = b"",
     shared: Credentials | None = None,
+    patience: Patience | None = None,
 ) -> Callable[[], AbstractAsyncContextManager[Client]]:
     """Opens a client for the target of CONFIG. SHARED: credentials of all of them, so that a role
-    signs in once. Raises ConfigError when CONFIG names no target."""
+    signs in once. PATIENCE: waits where the target refuses for the rate. Raises ConfigError when
+    CONFIG names no target."""
     if not config.target.base_url:
         raise ConfigError("no target is named; set `base_url` under [target] in premortem.toml")
 
@@ -38,6 +41,7 @@ def client_factory(
             timeout_s=TIMEOUT_S,
             directory=Path(config.directory),
         )
+        sender.patience = patience
         async with sender:
             credentials = shared or Credentials(
                 config.roles, redaction_key=redaction_key, environment=environment

@@ -14,6 +14,7 @@ from premortem.agent.steps.bindings import Bindings
 from premortem.agent.steps.hooks import HookRequest
 from premortem.agent.steps.tables import Tables
 from premortem.agent.steps.world import (
+    IN_SESSION,
     SIGNS_IN,
     ScenarioClient,
     StepBroken,
@@ -168,7 +169,8 @@ class Stage:
 
     def _with_token(self, case: Case, actor: str) -> Case:
         if actor in self.world.tokens:
-            anonymous = msgspec.structs.replace(case, role="")
+            origin = msgspec.structs.replace(case.origin, operator=IN_SESSION)
+            anonymous = msgspec.structs.replace(case, role="", origin=origin)
             return carrying(anonymous, dict([self.world.tokens[actor]]))
         claims = self.world.claims.get(actor)
         if not claims or not case.role:

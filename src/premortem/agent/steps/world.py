@@ -28,6 +28,8 @@ DETAIL_CHARACTERS_MAX = 400
 
 SIGNS_IN = "sign_in"
 """Operator of the request that signs an actor in: what it carries is shown nowhere."""
+IN_SESSION = "in a session"
+"""Operator of a request that carries the session which an actor was signed in to."""
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 

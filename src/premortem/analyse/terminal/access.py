@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from rich.console import RenderableType
 from rich.text import Text
 
-from premortem.analyse.terminal.cells import Listing, cell, heading, stack
-from premortem.domain.access import Contradiction
+from premortem.analyse.terminal.cells import SEVERITY_STYLE, Listing, cell, heading, stack
 from premortem.domain.access_matrix import AccessCell, AccessMatrix, Standing
+from premortem.domain.source_findings import SourceFinding
 
 LEGEND = "yes, no: observed; yes?, no?: declared, and not looked at; !: not as declared; ?: unknown"
 CONTRADICTIONS_SHOWN = 30
@@ -23,7 +23,7 @@ _SAID = {"allowed": "yes", "denied": "no", "": ""}
 
 
 def access_view(
-    matrix: AccessMatrix, found: Sequence[Contradiction], *, edition: str | None = None
+    matrix: AccessMatrix, found: Sequence[SourceFinding], *, edition: str | None = None
 ) -> RenderableType:
     """MATRIX, of EDITION alone where one is named, and the contradictions FOUND."""
     editions = matrix.editions if edition is None else (edition,)
@@ -40,24 +40,27 @@ def access_view(
     )
 
 
-def totals_words(matrix: AccessMatrix, found: Sequence[Contradiction]) -> str:
+def totals_words(matrix: AccessMatrix, found: Sequence[SourceFinding]) -> str:
     """How the cells stand, in one line."""
     standings = matrix.standings
     counted = ", ".join(f"{standings[name]:,} {name}" for name in _STYLES if standings.get(name))
     against = len(found)
     said = f"{against:,} contradiction{'' if against == 1 else 's'} between sources"
-    return f"{len(matrix.cells):,} cells: {counted or 'none'}; {said}"
+    lost = sum(bool(cell.why_not) for cell in matrix.cells)
+    looked = f" ({lost:,} looked at, and not known)" if lost else ""
+    return f"{len(matrix.cells):,} cells: {counted or 'none'}{looked}; {said}"
 
 
 def contradictions_view(
-    found: Sequence[Contradiction], *, limit: int = CONTRADICTIONS_SHOWN
+    found: Sequence[SourceFinding], *, limit: int = CONTRADICTIONS_SHOWN
 ) -> RenderableType:
-    """Where sources cannot both be right, those that let somebody in first."""
-    made = Listing("operation", "role", "edition", "kind", wide="operation")
-    ordered = sorted(found, key=lambda one: one.kind != "let_in")
-    for one in ordered[:limit]:
-        style = "bold red" if one.kind == "let_in" else "yellow"
+    """Where sources cannot both be right, the gravest first."""
+    made = Listing("", "id", "operation", "role", "edition", "kind", wide="operation")
+    for one in found[:limit]:
+        style = SEVERITY_STYLE[one.severity]
         made.add(
+            cell(one.severity, style),
+            cell(one.id, "bold"),
             cell(one.operation_id),
             cell(one.role),
             cell(", ".join(one.editions) or "all"),
@@ -69,7 +72,7 @@ def contradictions_view(
         )
     more = len(found) - limit
     rest = cell(f"and {more:,} more; see --json", "dim") if more > 0 else None
-    return stack(heading("Contradictions, who is let in first"), made, rest)
+    return stack(heading("Contradictions between sources"), made, rest)
 
 
 def _table(matrix: AccessMatrix, edition: str) -> RenderableType:
