@@ -188,12 +188,12 @@ def report(
         The run to report.
     """
     with common.opened() as (config, store):
-        named = store.run(run_id).id
-        of_run = store.findings(named)
+        run = store.run(run_id)
+        of_run = store.findings(run.id)
         with spinner("reading sources", quiet=common.json):
-            against = contradicting(config, store, named, of_run, today=date.today())
+            against = contradicting(config, store, run, of_run, today=date.today())
         summary, written = reporting.report(
-            store, run_id=named, html=html, junit=junit, sources=against.found
+            store, run_id=run.id, html=html, junit=junit, sources=against.found
         )
         if hdr is not None:
             write_hdr(store, summary.id, hdr)

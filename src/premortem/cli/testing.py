@@ -176,9 +176,9 @@ def _deciding(
 
 def _against(reported: Reported, config: Config, store: Store, common: Common) -> Contradicting:
     """What sources say against each other, and no finding shows."""
-    run_id, findings = reported.summary.id, reported.findings
+    run, findings = reported.summary, reported.findings
     with spinner("reading sources", quiet=common.json):
-        return contradicting(config, store, run_id, findings, today=date.today())
+        return contradicting(config, store, run, findings, today=date.today())
 
 
 def _of_sources(

@@ -10,10 +10,11 @@ from msgspec import Struct
 
 from premortem.analyse import active
 from premortem.config import Config
-from premortem.domain.run import Finding
+from premortem.domain.run import Finding, RunSummary
 from premortem.domain.source_findings import SourceFinding, source_findings
 from premortem.errors import ConfigError, InputError
 from premortem.pipeline.access import access_of
+from premortem.pipeline.securing import SECURITY
 from premortem.store import Store
 
 
@@ -27,11 +28,14 @@ class Contradicting(Struct, frozen=True, kw_only=True):
 
 
 def contradicting(
-    config: Config, store: Store, run_id: str, findings: Iterable[Finding], *, today: date
+    config: Config, store: Store, run: RunSummary, findings: Iterable[Finding], *, today: date
 ) -> Contradicting:
-    """What the files beside CONFIG, its specification, recorded traffic in STORE and the run RUN_ID
-    say against each other; what its FINDINGS show already is left out, and so are what other runs
-    saw, and what is ignored on TODAY."""
+    """What the files beside CONFIG, its specification, recorded traffic in STORE and RUN say
+    against each other; what its FINDINGS show already is left out, and so are what other runs
+    saw, and what is ignored on TODAY. Nothing of a run without security tests: others are not
+    about who may, and reading all files takes seconds."""
+    if not run.plan.sources.get(SECURITY):
+        return Contradicting()
     try:
         access = access_of(config, store, folder=Path(config.directory))
     except (InputError, ConfigError) as error:
@@ -40,7 +44,7 @@ def contradicting(
     mine = (
         one
         for one in access.contradictions
-        if one.against.source != "run" or one.against.run_id == run_id
+        if one.against.source != "run" or one.against.run_id == run.id
     )
     found = source_findings(mine, shown=findings)
     return Contradicting(found=tuple(f for f in found if f.id not in quiet))
