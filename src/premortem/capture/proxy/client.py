@@ -273,17 +273,18 @@ class ClientSide(asyncio.Protocol):
         """To the request that was sent ahead, if one was."""
         self.since = perf()
         if self._buffer:
-            data = bytes(self._buffer)
-            self._buffer.clear()
             self._scanned = 0
-            # Not at once: many small answers would call each other without end.
-            asyncio.get_running_loop().call_soon(self._again, data)
+            # Not at once: many small answers would call each other without end. Until then it
+            # stays where it is: what comes in between goes behind it.
+            asyncio.get_running_loop().call_soon(self._again)
         else:
             self.resume()
 
-    def _again(self, data: bytes) -> None:
+    def _again(self) -> None:
         if self._transport is not None and self.passage is None:
             self.resume()
+            data = bytes(self._buffer)
+            self._buffer.clear()
             self.data_received(data)
             passage = self.passage
             cut = passage is None or not passage.request_body.done
