@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from tests.ledger.bank import Bank, opened
 from tests.shared import ROOT
 
 FOLDER = ROOT / "examples" / "ledger"
@@ -68,8 +69,14 @@ def is_ready(base: str) -> bool:
 
 
 @pytest.fixture(scope="session")
-def base() -> Iterator[str]:
-    yield from start(LEDGER_TEST_HOOKS="1")
+def bank() -> Iterator[Bank]:
+    with opened() as bank:
+        yield bank
+
+
+@pytest.fixture(scope="session")
+def base(bank) -> Iterator[str]:
+    yield from start(LEDGER_TEST_HOOKS="1", LEDGER_BANK_URL=bank.url)
 
 
 @pytest.fixture(scope="session")
@@ -98,8 +105,10 @@ def sign_in(http: httpx.Client, user: str) -> str:
 class Ledger:
     """Calls as one role or another, and the short way to a state."""
 
-    def __init__(self, http: httpx.Client, tokens: dict[str, str]) -> None:
-        self.http, self.tokens = http, tokens
+    def __init__(
+        self, http: httpx.Client, tokens: dict[str, str], bank: Bank | None = None
+    ) -> None:
+        self.http, self.tokens, self.bank = http, tokens, bank
 
     def call(self, role: str, method: str, path: str, json=None, **more) -> httpx.Response:
         headers = {"Authorization": f"Bearer {self.tokens[role]}"} if role else {}
@@ -192,9 +201,9 @@ def refused(answer: httpx.Response) -> tuple[int, str]:
 
 
 @pytest.fixture
-def ledger(http, tokens) -> Ledger:
+def ledger(http, tokens, bank) -> Ledger:
     """An empty, correct ledger."""
-    ledger = Ledger(http, tokens)
+    ledger = Ledger(http, tokens, bank)
     ledger.switch()
     ledger.forget()
     return ledger
