@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 # Tests wait more than they compute: for the servers that they start.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(12, max(2, os.cpu_count() * 3 // 2)))')
 
-.PHONY: help install demo test lint quality bench bench-defects targets models nginx peers postgres front-end browser mono clean
+.PHONY: help install demo test lint quality bench bench-defects bench-generators targets models nginx peers postgres front-end browser mono clean
 
 help:
 	@echo "make demo     install, then the whole road on the sample service: findings, a scenario, reports"
@@ -14,6 +14,7 @@ help:
 	@echo "make quality  slower: how good templates, cases and findings are, on real recordings"
 	@echo "make bench    the numbers the docs claim, each beside a peer or a floor"
 	@echo "make bench-defects  errors found and code reached on real services, beside Schemathesis (hours)"
+	@echo "make bench-generators  cases a second beside Faker, mimesis, polyfactory, Schemathesis, mostlyai-engine"
 	@echo "make targets  install the third-party services that quality runs use (Kinto)"
 	@echo "make peers    install the recorders that tests/quality/formats/record.py uses"
 	@echo "make front-end  fetch what the Studio's pages need, by npm"
@@ -97,6 +98,11 @@ bench: $(INSTALLED)
 # Alone on the machine: what runs beside it changes what a time-boxed fuzzer finds.
 bench-defects: $(INSTALLED)
 	@$(BIN)/python -m benches.defects
+
+# Each other maker of data gets a venv of its own in .build; mostlyai-engine brings torch (1 GB).
+bench-generators: $(INSTALLED)
+	@PREMORTEM_CACHE=$(CURDIR)/.build/cache $(BIN)/python benches/generate.py
+	@$(BIN)/python benches/bench_realism.py --seed 97 --mostly --transformer
 
 # The services have venvs of their own: their pins must not meet ours.
 targets: .build/kinto/.installed

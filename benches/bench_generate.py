@@ -38,7 +38,8 @@ from premortem.domain.traffic import (
     Response,
     Timing,
 )
-from premortem.generate import Mutator, Sampler, SchemaSource, generate, replay
+from premortem.generate import Mutator, Sampler, SchemaSource, generate
+from premortem.generate.replay import replay
 from premortem.learn import learn_profile
 from premortem.validate import Validator
 

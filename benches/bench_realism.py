@@ -1,13 +1,16 @@
 """Can generated requests be told from production's? First the bench proves that it sees.
 
-    python benches/bench_realism.py [--requests 20000] [--only ledger|reddit]
+    python benches/bench_realism.py [--requests 20000] [--only ledger|reddit] [--seed 11]
+        [--mostly] [--transformer]
 
 Ledger: the sample service's own client records stationary traffic, split by session. Reddit: real
 recordings of many years, split by session. A profile is learned and the model trained on the
 training sessions alone. Goals: traffic with shuffled fields is told apart (AUC >= 0.70);
 `traffic` is at most 0.05 above production against production on the ledger, and below `sample`
 on both; at most 2 % of values at free places are copies; at least 1,000 valid requests a
-CPU-second.
+CPU-second. With `--mostly`, mostlyai-engine (installed into .build when first asked for) learns
+from the same requests and writes the same places; `traffic` is to be below it, too. With
+`--transformer`, a small one decides on the traffic model's own tokens.
 """
 
 from __future__ import annotations
@@ -15,9 +18,14 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
+from generators.installing import MOSTLY
+from generators.mostly import MostlyRooms
+from generators.transformer import TransformerRooms
+from generators.worker import Worker
 from measure import SHARED
 from msgspec.structs import replace
 from rich.console import Console
@@ -41,9 +49,9 @@ WRITTEN = 10_000
 TARGET = TargetConfig(base_url="http://127.0.0.1:1", disposable=True)
 
 
-def ledger(requests: int) -> list[Exchange]:
+def ledger(requests: int, seed: int) -> list[Exchange]:
     with tempfile.TemporaryDirectory() as folder:
-        path = recorded_har(Path(folder) / "ledger.har.gz", requests=requests)
+        path = recorded_har(Path(folder) / "ledger.har.gz", requests=requests, seed=seed)
         return read(path, ledger_config())
 
 
@@ -67,7 +75,7 @@ def session(exchange: Exchange) -> str:
     return exchange.tags.session or exchange.id
 
 
-def judge(name: str, exchanges: list[Exchange]) -> Quality:
+def judge(name: str, exchanges: list[Exchange], *, others: Collection[str] = ()) -> Quality:
     training = [e for e in exchanges if not held_out(session(e))]
     started = time.process_time()
     profile = learn_profile(lambda: iter(training), spec=None, now=0.0)
@@ -80,7 +88,27 @@ def judge(name: str, exchanges: list[Exchange]) -> Quality:
         f"learned from: profile in {learned:.1f} CPU-seconds, model in {model.seconds:.1f} "
         f"({len(model.operations)} of {len(profile.operations)} operations)"
     )
-    found = measured(profile, recorded, model=model)
+    with ExitStack() as open_:
+        rooms = Rooms(profile, recorded, model)
+        made: dict[str, MostlyRooms | TransformerRooms] = {}
+        if "mostly" in others:
+            worker = open_.enter_context(Worker(MOSTLY, "mostly_worker.py"))
+            made["mostlyai"] = tables = MostlyRooms(rooms, model, worker)
+            print(f"mostlyai: {tables.tables} tables, {tables.trained_s:,.0f} CPU-seconds")
+        if "transformer" in others:
+            worker = open_.enter_context(Worker(MOSTLY, "transformer_worker.py"))
+            made["transformer"] = network = TransformerRooms(rooms, model, worker)
+            print(f"transformer: {network.trained}")
+        sources = {name: TrafficSource(one, 1) for name, one in made.items()}  # type: ignore[arg-type]
+        found = measured(
+            profile,
+            recorded,
+            model=model,
+            others=sources,
+            clock=lambda: time.process_time() + sum(one.spent_s for one in made.values()),
+        )
+        for name, one in made.items():
+            print(f"{name}: {sources[name].tried:,} rows in {one.spent_s:.1f} CPU-seconds")
     Console(width=100).print(quality_view(found))
     rates(profile, recorded, model)
     return found
@@ -123,12 +151,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=REQUESTS)
     parser.add_argument("--only", choices=("ledger", "reddit"))
+    parser.add_argument("--seed", type=int, default=11, help="of the ledger's client")
+    parser.add_argument("--mostly", action="store_true")
+    parser.add_argument("--transformer", action="store_true")
     arguments = parser.parse_args()
+    others = [name for name in ("mostly", "transformer") if getattr(arguments, name)]
     if arguments.only != "reddit":
-        judge("ledger", ledger(arguments.requests))
+        judge("ledger", ledger(arguments.requests, arguments.seed), others=others)
     if arguments.only != "ledger":
         if (SHARED / "traffic" / "reddit.har.gz").exists():
-            judge("reddit", reddit())
+            judge("reddit", reddit(), others=others)
         else:
             print("reddit: skipped, shared/traffic does not lie beside this checkout")
 

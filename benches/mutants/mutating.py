@@ -42,21 +42,51 @@ Change = Callable[[ast.AST], None]
 """Applied to a copy of the node."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Place:
+    """Where a mutant can be made; to write its text takes a hundred times as long as to find it."""
+
+    source: str
+    file: str
+    line: int
+    position: int
+    """Of its node, as `ast.walk` comes by."""
+    operator: str
+    what: str
+    change: Change
+
+    def mutant(self) -> Mutant:
+        mutated = ast.parse(self.source)  # ten times as fast as a deep copy
+        self.change(next(n for i, n in enumerate(ast.walk(mutated)) if i == self.position))
+        return Mutant(
+            file=self.file,
+            line=self.line,
+            operator=self.operator,
+            what=self.what,
+            text=ast.unparse(ast.fix_missing_locations(mutated)),
+        )
+
+
 def mutants_of(source: str, *, file: str, roles: frozenset[str]) -> Iterator[Mutant]:
     """All mutants of SOURCE, in the order of its lines. ROLES: members of the class `Role`."""
-    tree = ast.parse(source)
-    found: list[tuple[int, ast.AST, str, str, Change]] = []
-    for position, node in enumerate(ast.walk(tree)):
-        for operator, what, change in _changes(node, roles):
-            found.append((position, node, operator, what, change))
-    found.sort(key=lambda item: (getattr(item[1], "lineno", 0), item[0], item[2], item[3]))
-    for position, node, operator, what, change in found:
-        mutated = ast.parse(source)  # ten times as fast as a deep copy
-        change(next(n for i, n in enumerate(ast.walk(mutated)) if i == position))
-        text = ast.unparse(ast.fix_missing_locations(mutated))
-        yield Mutant(
-            file=file, line=getattr(node, "lineno", 0), operator=operator, what=what, text=text
+    return (place.mutant() for place in _places(source, file=file, roles=roles))
+
+
+def _places(source: str, *, file: str, roles: frozenset[str]) -> list[_Place]:
+    found = [
+        _Place(
+            source=source,
+            file=file,
+            line=getattr(node, "lineno", 0),
+            position=position,
+            operator=operator,
+            what=what,
+            change=change,
         )
+        for position, node in enumerate(ast.walk(ast.parse(source)))
+        for operator, what, change in _changes(node, roles)
+    ]
+    return sorted(found, key=lambda p: (p.line, p.position, p.operator, p.what))
 
 
 def _changes(node: ast.AST, roles: frozenset[str]) -> Iterator[tuple[str, str, Change]]:
@@ -163,10 +193,10 @@ def drawn(package: Path, files: tuple[str, ...], *, count: int, seed: int) -> li
     """COUNT mutants of FILES of the package at PACKAGE, the operators in equal parts as far as
     there are enough; the same SEED draws the same ones."""
     roles = _members(package)
-    pools: dict[str, list[Mutant]] = defaultdict(list)
+    pools: dict[str, list[_Place]] = defaultdict(list)
     for file in files:
-        for mutant in mutants_of((package / file).read_text(), file=file, roles=roles):
-            pools[mutant.operator].append(mutant)
+        for place in _places((package / file).read_text(), file=file, roles=roles):
+            pools[place.operator].append(place)
     rng = random.Random(seed)
     for operator in OPERATORS:
         rng.shuffle(pools[operator])
@@ -174,7 +204,7 @@ def drawn(package: Path, files: tuple[str, ...], *, count: int, seed: int) -> li
     while len(chosen) < count and any(pools.values()):
         for operator in OPERATORS:
             if pools[operator] and len(chosen) < count:
-                chosen.append(pools[operator].pop())
+                chosen.append(pools[operator].pop().mutant())
     return chosen
 
 

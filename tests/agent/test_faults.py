@@ -68,6 +68,14 @@ def test_where_a_table_is_looked_at_a_changed_answer_proves_nothing():
     assert not asked_by(SEND, refused).looks_elsewhere
 
 
+def test_an_outage_is_a_refusal_that_nothing_may_be_done_behind():
+    asked = asked_by(SEND, ("Then", "the response status is 503"))
+    assert (asked.outcome, asked.refused) == ("unavailable", True)
+    names = {fault.name for fault in faults_for(asked)}
+    assert "the check is dropped: the refusal becomes a success" in names
+    assert "refused, but done all the same: what is read afterwards has changed" in names
+
+
 def test_every_fault_has_a_question_that_it_fits():
     modes = ("", "duplicate", "others_data", "stale_change", "mass_assignment")
     outcomes = ("accepted", "invalid", "unchanged", "one_wins")

@@ -58,7 +58,8 @@ CLOSE = "POST /doors/{id}/close"
 @pytest.mark.parametrize(
     ("status", "outcome"),
     [(201, "accepted"), (302, "denied"), (401, "denied"), (404, "not_found"), (410, "not_found"),
-     (409, "conflict"), (412, "conflict"), (423, "conflict"), (422, "invalid"), (503, "")],
+     (409, "conflict"), (412, "conflict"), (423, "conflict"), (422, "invalid"),
+     (503, "unavailable"), (500, "")],
 )  # fmt: skip
 def test_a_status_alone_says_its_outcome_class(status, outcome):
     assert class_of(status) == outcome

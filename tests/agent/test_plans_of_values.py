@@ -4,7 +4,11 @@ import json
 
 import pytest
 
+from premortem.agent.plans.moments import _written
 from premortem.agent.steps.catalogue import match
+from premortem.agent.understanding.fields_meant import bound_said
+from premortem.agent.understanding.inputs import InputField
+from premortem.domain.places import body_place
 from premortem.errors import InputError
 from tests.agent.kiosk import asked, lines, planned
 
@@ -136,10 +140,38 @@ def test_a_window_may_end_before_it_begins():
     assert "uncertain" in scenario.tags
 
 
-def test_a_due_date_in_the_past_is_nothing_that_a_schema_forbids():
+def test_a_due_date_in_the_past_is_presumably_refused_though_no_schema_forbids_it():
     scenario = planned(ORDERS, "time_edge", "a due date in the past", field="due")[0]
     assert asked(scenario)["due"] == "2000-01-01"
-    assert (outcome(scenario), "uncertain" in scenario.tags) == ("accepted", True)
+    assert (outcome(scenario), "uncertain" in scenario.tags) == ("invalid", True)
+
+
+def test_a_number_stands_for_some_day_even_of_a_day_that_the_calendar_does_not_have():
+    field = InputField(place=body_place("expires"), types=frozenset({"integer"}))
+    assert _written(field, "2027-02-30") == _written(field, "2027-03-02")
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        ("five hundred and one", "amount"),
+        ("exactly 500", "amount"),
+        ("pasted a note of 201 characters", "note"),
+        ("eleven of them", "copies"),
+        ("a thousand", None),
+        ("one of them", None),
+        ("ten or 500", None),
+    ],
+)
+def test_a_number_at_the_very_edge_of_one_field_says_which_is_meant(said, name):
+    number, text = frozenset({"integer"}), frozenset({"string"})
+    fields = [
+        InputField(place=body_place("copies"), types=number, schema={"minimum": 1, "maximum": 10}),
+        InputField(place=body_place("amount"), types=number, schema={"maximum": 500}),
+        InputField(place=body_place("note"), types=text, schema={"maxLength": 200}),
+    ]
+    found = bound_said(fields, said)
+    assert (found.name if found else None) == name
 
 
 def test_a_script_in_a_text_is_kept_as_text_and_read_back():

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from premortem.agent.planning.draft import CannotWrite
-from premortem.agent.planning.planner import ground_of, plan_scenarios
+from premortem.agent.planning.planner import Inapplicable, ground_of, plan_scenarios
 from premortem.agent.planning.reach import Reached
 from premortem.agent.plans.states import wrong_order
 from premortem.agent.steps.bind import bind
@@ -246,8 +246,17 @@ def test_a_whole_that_nothing_shows_is_said(plan):
 
 
 def test_a_dependency_that_nothing_can_make_fail_is_said(plan):
-    with pytest.raises(InputError, match=r"\[services\]"):
+    with pytest.raises(Inapplicable, match=r"\[services\]"):
         plan("dependency_failure", DELIVER)
+
+
+def test_what_nobody_asked_for_is_left_out_where_nothing_comes_before(plan):
+    for mode, operation in (("wrong_order", CANCEL), ("forbidden_transition", CONFIRM)):
+        assert plan(mode, operation)
+        with pytest.raises(Inapplicable):
+            plan(mode, operation, prompt="")
+    title = plan("wrong_order", DELIVER, prompt="")[0].title
+    assert title == "Delivery is created before confirmation"
 
 
 def test_a_dependency_that_is_bound_fails_before_the_question(recorded):
@@ -265,6 +274,7 @@ def test_a_dependency_that_is_bound_fails_before_the_question(recorded):
     assert scenario.steps[at + 1].keyword == "When"
     assert "the response status is 503" in steps
     assert UNCERTAIN in scenario.tags
+    assert scenario.origin.outcome == "unavailable"
 
 
 def test_an_edition_is_switched_to_right_before_the_question(recorded):

@@ -157,6 +157,14 @@ def test_a_state_that_the_description_bars_is_brought_about(plan):
     assert scenario.origin.outcome == "conflict"
 
 
+def test_where_no_step_is_known_in_between_it_comes_right_after_the_thing_was_made(plan):
+    prompt = "What if a member is changed before anybody has approved her?"
+    scenario = plan("wrong_order", f"PATCH {MEMBER}", prompt=prompt)
+    assert '"librarian" sends "POST" to "/members" with:' in texts(scenario)
+    assert scenario.origin.outcome == "conflict"
+    assert UNCERTAIN in scenario.tags
+
+
 def test_what_nothing_makes_is_said(plan):
     scenario = plan("duplicate", "POST /members")
     assert "nothing known makes what branch_id names" in scenario.origin.expectation

@@ -4,8 +4,9 @@ from premortem.agent.planning import state_titles, titles
 from premortem.domain.traffic import Operation, OperationProfile
 
 
-def operation(method, template):
-    return OperationProfile(operation=Operation(method=method, template=template), count=1)
+def operation(method, template, summary=""):
+    done = Operation(method=method, template=template)
+    return OperationProfile(operation=done, count=1, summary=summary)
 
 
 REFUND = operation("POST", "/payments/{payment_id}/refunds")
@@ -104,6 +105,50 @@ def test_repetitions_are_called_by_what_comes_twice(operation, prompt, refused, 
 )  # fmt: skip
 def test_forbidden_transitions_are_called_by_what_was_asked(operation, prompt, said, title):
     assert state_titles.transition(operation, prompt, refused=True, **said) == title
+
+
+COUPON = operation("POST", "/carts/{id}/coupon", "Redeem a coupon")
+
+
+@pytest.mark.parametrize(
+    ("operation", "title"),
+    [
+        (COUPON, "Cart is given a coupon"),
+        (operation("POST", "/claims/{id}/decision", "Approve or reject"), "Claim is given a "
+         "decision"),
+        (operation("POST", "/devices/{id}/decommission"), "Device is decommissioned"),
+        (operation("POST", "/payments/{id}/refund", "Give a refund"), "Payment is refunded"),
+        (operation("GET", "/tickets/{id}/comments"), "Comments are listed"),
+        (operation("GET", "/tickets/{id}"), "Ticket is read"),
+        (operation("POST", "/sla-policies", "New SLA policy"), "SLA policy is created"),
+    ],
+)  # fmt: skip
+def test_what_is_done_reads_as_people_say_it(operation, title):
+    assert titles.happens(operation) == title
+
+
+def test_whose_it_is_stands_behind_the_thing():
+    title = state_titles.others(COUPON, "bob", "alice")
+    assert title == "bob gives a cart made by alice a coupon"
+    listed = operation("GET", "/tickets/{id}/comments")
+    title = state_titles.others(listed, "bob", "alice", above="ticket")
+    assert title == "bob lists comments for a ticket made by alice"
+    assert titles.by_role(operation("POST", "/sla-policies", "New SLA policy"), "guest") == (
+        "Guest creates an SLA policy"
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "says", "title"),
+    [
+        ("currency", "of ", "Payment with empty currency"),
+        ("starts_at", "in the past", "Payment with starts_at in the past"),
+        ("dueDate", "in the past", "Payment with due date in the past"),
+        ("locale", "unknown", "Payment with unknown locale"),
+    ],
+)
+def test_a_value_is_said_in_words_that_end(field, says, title):
+    assert titles.with_value(PAYMENT, field, says) == title
 
 
 def test_a_long_title_is_cut():

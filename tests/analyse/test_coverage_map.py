@@ -8,12 +8,8 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from premortem.analyse import (
-    coverage_map,
-    coverage_view,
-    render_coverage_html,
-    untested_view,
-)
+from premortem.analyse import coverage_view, render_coverage_html, untested_view
+from premortem.analyse.coverage_map import coverage_map
 from premortem.analyse.coverage_words import estimate_words, totals_words
 from premortem.domain.coverage import Cell, CellCount, CodeTotal, RunCoverage, Seen
 from premortem.domain.places import parse_place

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from premortem.analyse import slice_for, slices
-from premortem.analyse.slices import PREFIX_MAX
+from premortem.analyse import slice_for
+from premortem.analyse.slices import PREFIX_MAX, slices
 from premortem.domain.run import Intent, Sequence
 from tests.analyse.samples import MAKE, PAY, READ, binding, case, sequence
 

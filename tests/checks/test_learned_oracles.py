@@ -239,7 +239,12 @@ def test_what_was_declared_of_a_change_needs_the_change_to_have_been_made():
     checker = Checker(profile(REPORT))
     intent = Intent(breaks=f"invariant {declared}", against=1)
     reading = case(REPORT, intent=intent)
-    change = case(REPORT, body=b'{"amount": 5}', headers=(("content-type", "application/json"),))
+    change = case(
+        REPORT,
+        method="POST",
+        body=b'{"amount": 5}',
+        headers=(("content-type", "application/json"),),
+    )
     shown = answered(reading, 200, {"due": 3})
     for status, due, count in ((201, 8, 0), (201, 3, 1), (409, 3, 0)):
         before = (shown, answered(change, status, {}))

@@ -34,6 +34,7 @@ COMMANDS = (
     "traffic",
     "train",
     "train traffic",
+    "train llm",
     "profile",
     "profile diff",
     "profile merge",
@@ -79,6 +80,8 @@ COMMANDS = (
     "models show",
     "models fetch",
     "models try",
+    "models promote",
+    "models rollback",
 )
 COLUMNS = 80
 

@@ -27,6 +27,7 @@ COMMANDS = (
     ["generate", "--count", "10"],
     ["cases"],
     ["cases", "--rejected"],
+    ["cases", "--rejected", "--by", "rule"],
     ["plan", "build"],
     ["plan", "show", "made.toml"],
     ["run", "made.toml", "--dry-run"],

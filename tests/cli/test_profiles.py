@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -94,5 +95,6 @@ def test_a_profile_shows_states_rules_and_invariants(project: Project):
         assert rule["why"]
     invariants = premortem("profile", "--invariants")
     assert invariants.code == 0
-    for text in premortem("profile", "--invariants", "--json").json:
-        assert text in invariants.out
+    for one in premortem("profile", "--invariants", "--json").json:
+        assert f"{json.dumps(one['text'])}," in invariants.out
+        assert f"  # {one['why']}" in invariants.out

@@ -154,6 +154,10 @@ def test_cases_are_listed_and_shown_with_what_comes_before(project):
     assert "before it, " in shown.out
     assert premortem("cases", "--operation", "unicorns").code == 2
     assert premortem("cases", "--rejected").code == 0
+    assert premortem("cases", "--rejected", "--by", "rule").code == 0
+    refused = premortem("cases", "--by", "rule")
+    assert refused.code == 2
+    assert "--rejected --by rule" in refused.err
 
 
 def test_a_plan_is_a_file_with_the_given_numbers(project):

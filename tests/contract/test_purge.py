@@ -7,7 +7,8 @@ import os
 import msgspec
 import pytest
 
-from premortem.domain.run import Origin, Rejection, Sequence
+from premortem.domain.rejection import Rejection
+from premortem.domain.run import Origin, Sequence
 from premortem.domain.scenario import ScenarioOrigin
 from premortem.domain.traffic import Flow
 from premortem.store import TrafficFilter, Wanted

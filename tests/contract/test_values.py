@@ -4,7 +4,8 @@ import msgspec
 import pytest
 
 from premortem.domain.proposal import Judgement
-from premortem.domain.run import Ignored, Rejection, Sequence, Turn
+from premortem.domain.rejection import Rejection
+from premortem.domain.run import Ignored, Sequence, Turn
 from premortem.errors import InputError, NothingLearned
 from premortem.store.cases import REJECTIONS_KEPT_MAX
 from tests.store.values import (
@@ -121,6 +122,18 @@ def test_rejections_come_back_newest_first(store):
     store.save_rejections(given)
     assert store.rejections() == given[::-1]
     assert store.rejections(limit=1) == [given[2]]
+
+
+def test_what_a_model_was_asked_and_answered_comes_back_with_its_rejection(store):
+    told = {
+        "rule": "syntax",
+        "reason": "it is no JSON",
+        "prompt": "Write\none.",
+        "output": "{\0 \0",
+    }
+    given = Rejection(case=a_case(), **told)
+    store.save_rejections([given])
+    assert store.rejections() == [given]
 
 
 def test_the_oldest_rejections_make_room(store):

@@ -58,9 +58,39 @@ def test_what_was_sent_and_answered_has_names_too():
     assert invariant.check({"refunded": 4}, **others) is False
 
 
+def test_what_a_change_does_is_added_up_over_several():
+    invariant = parse_invariant("after POST /pay: GET /acc: balance changes by -sent.amount")
+    told = [{"sent": {"amount": 2}}, {"sent": {"amount": 0.5}}]
+    assert invariant.changed({"balance": 7.5}, {"balance": 10}, told) == (10, 7.5, 7.5)
+    assert invariant.changed({"balance": 7.5}, {"balance": 10}, []) == (10, 10, 7.5)
+    assert invariant.changed({"balance": 7.5}, {}, told) is None
+    assert parse_invariant("after POST /pay: GET /acc: x <= 1").changed({}, {}, told) is None
+
+
+def test_the_thing_that_is_read_may_stand_in_the_change():
+    text = "after POST /moves: GET /shops/{shop_id=sent.to}/stock?unit={sent.unit}: free stays"
+    invariant = parse_invariant(text)
+    assert invariant.read == "GET /shops/{shop_id}/stock"
+    assert invariant.where == (("shop_id", "sent.to"),)
+    assert invariant.query == (("unit", "{sent.unit}"),)
+    assert (invariant.what, invariant.by) == ("free", "0")
+
+
+def test_what_is_refused_leaves_everything():
+    invariant = parse_invariant(
+        "after refused POST /moves: GET /shops/{id=shop_id}: everything stays"
+    )
+    assert (invariant.after, invariant.refused, invariant.holds) == ("POST /moves", True, "")
+    assert invariant.check({"free": 1}, before={"free": 2}) is None, "a check compares the whole"
+    assert invariant.names() == ()
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        ("GET /a: everything stays", "needs a change"),
+        ("GET /a/{id=sent.a}: x == 1", "needs a change"),
+        ("after POST /b: GET /a/{id=sent.}: x stays", "neither a path parameter"),
         ("due == 1", "names no operation"),
         ("GET /a: due", "compares nothing"),
         ("GET /a: due ==", "is no comparison"),

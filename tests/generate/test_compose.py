@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from premortem.config import TargetConfig
-from premortem.domain.run import SAFE_METHODS, Rejection
+from premortem.domain.rejection import Rejection
+from premortem.domain.run import SAFE_METHODS
 from premortem.errors import InputError
 from premortem.generate import generate
 from premortem.generate.compose import CHANGES_PER_SETUP, FINALS_PER_SETUP, shares

@@ -7,9 +7,10 @@ import pytest
 from msgspec.structs import replace
 
 from premortem.config import TargetConfig
+from premortem.domain.rejection import Rejection
 from premortem.domain.relations import Correlation
 from premortem.generate import LlmMutator, LlmSource, Mutator, PartlyByModel, Sampler, generate
-from premortem.generate.llm_batch import TRIES_PER_CASE, Batcher
+from premortem.generate.llm_batch import REGENERATE_MAX, TRIES_PER_CASE, Batcher
 from premortem.generate.llm_free import FreePlaces, merged, projected
 from premortem.generate.llm_prompt import EXAMPLES_CHARS_MAX, load_prompt, varied
 from premortem.models.budget import Budget
@@ -303,3 +304,98 @@ def test_rules_make_what_the_model_does_not():
     by_model = [case for case in cases if case.origin.model]
     assert len(cases) == 20
     assert 0 < len(by_model) < 10
+
+
+# What is rejected
+
+
+def test_a_rejected_answer_is_asked_for_again_with_the_reason_in_the_prompt():
+    def rule(schema, number):
+        return {"amount": "much"} if number < 2 else made(schema, number)
+
+    engine = RuledEngine(rule)
+    llm, made_by = source(engine)
+    assert len(llm.cases(PAY, 2)) == 2
+    first, again = engine.asked
+    assert "not accepted" not in first.user
+    assert '"much" is not of type' in again.user
+    assert again.user.splitlines()[-1] == first.user.splitlines()[-1]
+    assert again.seed != first.seed
+    assert (made_by.tally.regenerated, made_by.tally.mended) == (2, 2)
+    assert made_by.taken() == ()
+
+
+@pytest.mark.parametrize(
+    ("engine", "rule"),
+    [
+        (RuledEngine(lambda schema, n: "no json {"), "syntax"),
+        (RuledEngine(lambda schema, n: {"something": "else"}), "shape"),
+        (RuledEngine(lambda schema, n: {"amount": 10.5}), "copied"),
+        (RuledEngine(complete=False), "runaway"),
+    ],
+)
+def test_what_is_rejected_every_time_is_told_with_prompt_answer_and_rule(engine, rule):
+    llm, made_by = source(engine)
+    assert llm.cases(PAY, 1) == []
+    assert len(engine.asked) >= 1 + REGENERATE_MAX
+    rejection = made_by.taken()[0]
+    assert rejection.rule == rule
+    assert rejection.reason in rejection.prompt
+    assert rejection.output
+    assert rejection.case.operation_id == PAY
+    assert rejection.case.origin.model == "ruled 1"
+    assert made_by.taken() == ()
+
+
+def test_what_must_not_be_sent_is_told_to_the_model():
+    def never(case):
+        return Rejection(case=case, rule="redaction", reason="a token stands in the body")
+
+    engine = RuledEngine()
+    exchanges = small.recorded()
+    made_by = batcher(engine)
+    sampler = Sampler(small.profile(), exchanges, 1)
+    llm = LlmSource(small.profile(), exchanges, 1, sampler=sampler, batcher=made_by, validate=never)
+    assert llm.cases(PAY, 1) == []
+    assert "a token stands in the body" in engine.asked[1].user
+    assert made_by.taken()[0].rule == "redaction"
+
+
+def test_a_mutation_that_is_none_is_told_with_its_operator():
+    llm, made_by = mutator(RuledEngine(changing(field="/amount", value=10.5)))
+    assert llm.cases(PAY, 1) == []
+    rejection = made_by.taken()[0]
+    assert (rejection.rule, rejection.case.origin.source) == ("operator", "mutate")
+    assert rejection.case.origin.operator in rejection.reason
+
+
+def test_what_a_starved_model_could_not_make_is_drawn_by_sample_and_counted():
+    llm, _ = source(RuledEngine(), tokens_max=60)
+    fell_back = []
+    sequences = generate(
+        small.profile(),
+        small.recorded(),
+        count=60,
+        weights={"mutate": 20, "llm": 40},
+        sources={"llm": llm},
+        fell_back=fell_back.append,
+    )
+    counted = Counter(c.origin.source for s in sequences for c in s.cases if not c.setup)
+    assert 0 < counted["llm"] < 20
+    assert counted["sample"] >= sum(fell_back) > 10
+    assert sum(counted.values()) == 60
+
+
+def test_other_sources_that_have_no_more_are_not_replaced():
+    fell_back = []
+    sequences = generate(
+        small.profile(),
+        small.recorded(),
+        count=20_000,
+        weights={"mutate": 1},
+        operations=(PAY,),
+        fell_back=fell_back.append,
+    )
+    counted = Counter(c.origin.source for s in sequences for c in s.cases if not c.setup)
+    assert "sample" not in counted
+    assert fell_back == []

@@ -11,7 +11,8 @@ import pytest
 from premortem.capture import CaptureCounts, capture_har
 from premortem.config import CaptureConfig, Config, RoleConfig, TargetConfig
 from premortem.domain.tokens import holds_token
-from premortem.generate import generate, replay
+from premortem.generate import generate
+from premortem.generate.replay import replay
 from premortem.learn import learn_profile
 from premortem.learn.specification import load_spec
 from premortem.validate import Validator

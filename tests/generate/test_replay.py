@@ -6,8 +6,8 @@ from msgspec.structs import replace
 
 from premortem.domain.places import Place, body_place
 from premortem.domain.traffic import Flow, Response
-from premortem.generate import recipe_cases, replay
 from premortem.generate.bindings import identifier_like
+from premortem.generate.replay import recipe_cases, replay
 from tests.generate import small
 
 

@@ -7,13 +7,17 @@ from collections import Counter
 from functools import cache
 
 import msgspec
+import numpy as np
 
 from premortem.config import TargetConfig
 from premortem.domain.run import Case
-from premortem.domain.traffic import Exchange, Profile
-from premortem.domain.traffic_model import TrafficModel
+from premortem.domain.traffic import Exchange, Profile, Request, Response, Tags
+from premortem.domain.traffic_model import Column, Token, TrafficModel
 from premortem.generate.traffic import Rooms, TrafficSource, held_out, train
+from premortem.generate.traffic.emit import Emitter, Known
 from premortem.generate.traffic.rows import built, flat
+from premortem.generate.traffic.tokens import alone
+from premortem.generate.traffic.train import SESSIONS_HELD_MIN
 from premortem.validate import Validator
 from tests.generate import bazaar
 from tests.generate.bazaar import CURRENCIES, ORDERS, PAYMENTS, SECRET, SECRET_SESSION
@@ -149,3 +153,74 @@ def test_sessions_held_out_are_not_learned_from():
 def test_a_row_becomes_the_body_that_it_was():
     for body in ({"a": 1, "b": {"c": [1, 2], "d": {}}}, [{"x": 1}, {}], {"/": {"~": None}}, 5):
         assert built(flat(body, "body:"), "body:") == body
+
+
+def test_with_few_sessions_all_are_learned_from():
+    profile, recorded, _ = learned()
+    names = sorted({e.tags.session for e in recorded.values()})[: SESSIONS_HELD_MIN - 1]
+    assert any(held_out(name) for name in names)
+    few = {id_: e for id_, e in recorded.items() if e.tags.session in names}
+    model = train(profile, few, now=0.0, clock=lambda: 0.0)
+    assert (model.sessions, model.held_out_share) == (len(names), 0.0)
+
+
+def test_of_a_narrow_range_only_numbers_that_nobody_alone_sent_are_written():
+    sent = [number for number in range(20, 60) if number % 7]
+    column = Column(
+        place="query:limit",
+        tokens=(Token(kind="number", low=20, high=59, steps=((1.0, 40),)),),
+        seen=alone(sent, [f"session {number}" for number in sent]),
+    )
+    emitter = Emitter(column, None, None)
+    known = [Known(day=0, told={})] * 200
+    made = set(emitter.values([0] * 200, known, np.random.default_rng(1)))
+    assert made == {21, 28, 35, 42, 49, 56}
+
+
+def test_where_every_number_is_somebody_s_one_of_them_has_to_do():
+    column = Column(
+        place="query:limit",
+        tokens=(Token(kind="number", low=1, high=3, steps=((1.0, 3),)),),
+        seen=alone([1, 2, 3], ["a", "b", "c"]),
+    )
+    made = Emitter(column, None, None).values(
+        [0] * 9, [Known(day=0, told={})] * 9, np.random.default_rng(1)
+    )
+    assert set(made) <= {1, 2, 3}
+
+
+def exchange(method, path, status, session, at, body=""):
+    headers = (("content-type", "application/json"),)
+    return Exchange(
+        request=Request(
+            method=method,
+            origin="http://shop",
+            path=path,
+            headers=headers if body else (),
+            body=body.encode(),
+        ),
+        response=Response(status=status, headers=headers, body=b"{}"),
+        started_at=float(at),
+        duration_ms=1,
+        tags=Tags(session=session),
+    )
+
+
+def test_what_another_session_made_under_a_name_is_no_start_of_a_sequence():
+    made = [exchange("PUT", "/shelves/own", 201, "ann", 1, '{"size":3}')]
+    made += [
+        exchange("GET", f"/shelves/own/books/{n}", 200, f"reader {n % 9}", 10 + n)
+        for n in range(40)
+    ]
+    made += [
+        exchange("PUT", "/shelves/mine", 201, f"owner {n}", 100 + 2 * n, '{"size":4}')
+        for n in range(3)
+    ]
+    profile = bazaar.profile_of(made)
+    recorded = {e.id: e for e in made}
+    rooms = Rooms(profile, recorded, train(profile, recorded, now=0.0, clock=lambda: 0.0))
+    (reading,) = [o.id for o in profile.operations if o.operation.method == "GET"]
+    room = rooms.of(reading)
+    assert room is not None
+    assert room.recorded
+    assert room.sound == ()

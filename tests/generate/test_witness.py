@@ -75,6 +75,8 @@ def test_a_declared_change_is_made_between_two_readings_of_one_thing():
     found = list(probes(starts, [parse_invariant(DECLARED)], LIST))
     amounts = set()
     for sequence in found:
+        if sequence.cases[-2].together:
+            continue  # two changes at once
         before, change, after = sequence.cases[-3:]
         assert before.operation_id == after.operation_id == LIST
         assert after.request.path == before.request.path

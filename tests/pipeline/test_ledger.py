@@ -64,9 +64,15 @@ def attributed(project: Project, findings: tuple[Finding, ...]) -> dict[str, lis
     return by_defect
 
 
-def test_no_finding_on_the_correct_service_and_every_request_is_accounted_for(project):
+@pytest.fixture(scope="module")
+def correct(project) -> Reported:
+    """A run against the correct service."""
     project.switch()
-    reported = run(project)
+    return run(project)
+
+
+def test_no_finding_on_the_correct_service_and_every_request_is_accounted_for(correct):
+    reported = correct
     summary = reported.summary
     assert [finding.title for finding in reported.findings] == []
     assert summary.planned == REQUESTS
@@ -103,10 +109,9 @@ def test_a_question_ends_as_finding_on_the_defective_service_and_regression_on_t
     assert outcomes == {"correct": "regression", "defective": "finding"}
 
 
-def test_what_a_login_answered_is_not_stored(project):
-    project.switch()
+def test_what_a_login_answered_is_not_stored(project, correct):
     with project.opened() as store:
-        stored = store.results(run(project).summary.id)
+        stored = store.results(correct.summary.id)
     answers = [
         result.sent.response.body
         for result in stored

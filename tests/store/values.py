@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from premortem.domain.places import Place, body_place
+from premortem.domain.rejection import Rejection
 from premortem.domain.run import (
     Binding,
     Case,
@@ -11,7 +12,6 @@ from premortem.domain.run import (
     Intent,
     Origin,
     Plan,
-    Rejection,
     Result,
     RunSummary,
     Sent,

@@ -1,8 +1,13 @@
-"""Invariants that the traffic suggests, as lines to paste into premortem.toml."""
+"""Invariants that the traffic suggests, as lines to paste into premortem.toml: what always held
+within an answer, and what a change always did to what a reading shows."""
 
 from __future__ import annotations
 
 import keyword
+from collections.abc import Iterator
+from itertools import islice
+
+from msgspec import Struct
 
 from premortem.checks.learned import SUPPORT_MIN
 from premortem.domain.invariant import ROOTS, parse_invariant
@@ -11,11 +16,51 @@ from premortem.domain.relations import Rule
 from premortem.domain.traffic import Profile
 
 PROPOSED_MAX = 200
+Z = 1.96
+"""Of a 95 % interval."""
 
 
-def proposed_invariants(profile: Profile) -> dict[str, int]:
-    """What always held in the successful answers of PROFILE: an invariant's text -> the answers
-    that showed it. What most showed first, at most PROPOSED_MAX."""
+class ProposedInvariant(Struct, frozen=True, kw_only=True):
+    """An invariant to accept."""
+
+    text: str
+    """The line, as `[checks] invariants` takes it."""
+    why: str
+    """Its grounds, in a line."""
+    support: int
+    """Answers, or pairs of readings around changes, that show it."""
+    confidence: float
+    """Lower end of the 95 % interval of the share of those that show it (Wilson 1927)."""
+    operations: tuple[str, ...]
+    """Ids of those that it is about."""
+
+
+def proposed_invariants(profile: Profile) -> tuple[ProposedInvariant, ...]:
+    """What PROFILE suggests: of answers first, then of changes, what most showed first; of each at
+    most PROPOSED_MAX."""
+    return (*_of_answers(profile), *_of_changes(profile))
+
+
+def _of_changes(profile: Profile) -> Iterator[ProposedInvariant]:
+    """What changes did; what a rule of entries in a log says is left out."""
+    logged = {(log.listing, name) for log in profile.logs for name, _ in log.changes}
+    ranked = sorted(profile.effects, key=lambda e: (-e.support, e.text))
+    for effect in islice(filter(lambda e: _is_sound(e.text), ranked), PROPOSED_MAX):
+        if (effect.read, effect.after) in logged and effect.holds.startswith("count("):
+            continue
+        tried = effect.support + effect.failed
+        yield ProposedInvariant(
+            text=effect.text,
+            why=f"held in {effect.support:,} of {tried:,} pairs of readings, "
+            f"{effect.things:,} {'things' if effect.things > 1 else 'thing'}, "
+            f"{effect.sessions:,} {'sessions' if effect.sessions > 1 else 'session'}",
+            support=effect.support,
+            confidence=effect.confidence,
+            operations=(effect.after, effect.read),
+        )
+
+
+def _of_answers(profile: Profile) -> Iterator[ProposedInvariant]:
     found: dict[str, int] = {}
     for operation in profile.operations:
         for answer in operation.answers:
@@ -29,7 +74,15 @@ def proposed_invariants(profile: Profile) -> dict[str, int]:
                 found[text] = max(rule.support, found.get(text, 0))
     ranked = sorted(found, key=lambda text: (-found[text], text))
     sound = [text for text in ranked if _is_sound(text)][:PROPOSED_MAX]
-    return {text: found[text] for text in sound}
+    for text in sound:
+        count = found[text]
+        yield ProposedInvariant(
+            text=text,
+            why=f"held in {count:,} answers",
+            support=count,
+            confidence=round(count / (count + Z * Z), 4),
+            operations=(parse_invariant(text).read,),
+        )
 
 
 def _spelled(rule: Rule) -> str:

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from premortem.analyse.delta import fewest
 from premortem.analyse.minimise_request import Simpler, fewer_headers, fewer_query, simpler_bodies
 from premortem.domain.bodies import leaves, read_body, text_of
+from premortem.domain.location import meant
 from premortem.domain.places import Place, body_place
 from premortem.domain.run import SAFE_METHODS, Binding, Case, Sent, Sequence
 
@@ -155,7 +156,8 @@ def _bound(
     recorded."""
     if binding.step in index:
         return replace(binding, step=index[binding.step])
-    live = _live(sent[binding.step], binding.select)
+    told = _live(sent[binding.step], binding.select)
+    live = meant(binding.select, binding.recorded, told)
     if live:
         for step in index:
             if step < consumer and (place := _place_of(live, sent[step])) is not None:

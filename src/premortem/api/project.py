@@ -31,6 +31,7 @@ from premortem.pipeline.accounts import credential_tokens
 from premortem.pipeline.asking import Asked
 from premortem.pipeline.capturing import Captured
 from premortem.pipeline.generate import Generated, produce, recorded
+from premortem.pipeline.promoting import promoted_addition
 from premortem.pipeline.run import Reported, execute, prepare
 from premortem.pipeline.training import rooms_of
 from premortem.plan import load_plan
@@ -135,6 +136,7 @@ class Project:
             now=clock(),
             credentials=credential_tokens(self.config, self.store.redaction_key),
             rooms=rooms_of(self.store, profile, exchanges, weights),
+            addition=promoted_addition(self.store, self.config, profile.version, weights),
         )
 
     def events(

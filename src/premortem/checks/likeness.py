@@ -64,7 +64,7 @@ def _unlike(
             yield from _unlike(*there, (*at, str(name)), volatile, left)
     elif isinstance(was, list) and isinstance(now, list):
         yield from _lists(was, now, at, volatile, left)
-    elif not _changes_by_itself(at, was, now):
+    elif not changes_by_itself(at, was, now):
         yield Unlike(place=place, was=_text(was), now=_text(now))
 
 
@@ -72,7 +72,7 @@ def _lists(
     was: list[Any], now: list[Any], at: tuple[str, ...], volatile: frozenset[str], left: list[int]
 ) -> Iterator[Unlike]:
     if len(was) != len(now):
-        if not _changes_by_itself(at, len(was), len(now)):
+        if not changes_by_itself(at, len(was), len(now)):
             place = str(body_place(*at))
             yield Unlike(place=place, was=f"{len(was)} items", now=f"{len(now)} items")
         return
@@ -82,7 +82,8 @@ def _lists(
         yield from _unlike(one, other, (*at, "*"), volatile, left)
 
 
-def _changes_by_itself(at: tuple[str, ...], was: Any, now: Any) -> bool:
+def changes_by_itself(at: tuple[str, ...], was: Any, now: Any) -> bool:
+    """Whether what stands AT a place of a body looks like a clock, an id, a counter, a version."""
     names = [name for name in at if name != "*"]
     name = _WORDS.sub("_", names[-1]).lower().replace("-", "_") if names else ""
     if _NAMED.search(name):

@@ -7,15 +7,13 @@ from typing import Any
 
 from premortem.checks.check import Check, Known, earlier, succeeded
 from premortem.checks.refusal import body_of, refuses
-from premortem.domain.bodies import leaves
+from premortem.domain.bodies import goes_on, leaves
 from premortem.domain.run import SAFE_METHODS, Before, Case, Sent, Verdict
 from premortem.domain.stated import PREFIX, Stated, parse_stated
 from premortem.domain.traffic import Response
 
 NAME = "stated_rule"
 LEAVES_MAX = 2_000
-_MORE = frozenset({"next", "nextcursor", "nextpage", "hasmore", "hasnext"})
-"""Members by which an answer says that it is not all."""
 
 
 def judge(case: Case, sent: Sent, _known: Known, before: Before) -> Iterator[Verdict]:
@@ -98,11 +96,8 @@ def _items(response: Response) -> int | None:
     body = body_of(response) if succeeded(response) else None
     if isinstance(body, list):
         return len(body)
-    if not isinstance(body, dict):
+    if not isinstance(body, dict) or goes_on(body):
         return None
-    for name, value in body.items():
-        if name.replace("_", "").lower() in _MORE and value not in (None, False, ""):
-            return None
     lists = [value for value in body.values() if isinstance(value, list)]
     return len(lists[0]) if len(lists) == 1 else None
 

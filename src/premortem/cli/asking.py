@@ -40,6 +40,7 @@ _DOES = {
     "conflict": "refuses it as a conflict with what is there",
     "unchanged": "answers with success, and nothing changes further",
     "one_wins": "lets exactly one of them succeed",
+    "unavailable": "says that it is not available at the moment, and nothing changes",
 }
 """Outcome -> what a correct service does."""
 Event = TypeVar("Event")
@@ -158,10 +159,7 @@ def explore(
 def _print_considered(one: Considered) -> None:
     say((one.told, "bold"))
     if one.scenario is None:
-        asked = one.risk.understanding
-        why = one.why_not.removeprefix(f"{asked.failure_mode} does not apply: ")
-        why = why.removeprefix(f"{asked.operation_ids[0]}: ")
-        say((f"  not planned: {why}", "dim"))
+        say((f"  not planned: {one.why_not}", "dim"))
     elif one.verdict is not None:
         show(scenario_view(one.scenario, one.verdict))
     else:

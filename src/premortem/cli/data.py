@@ -12,6 +12,12 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from premortem.analyse import case_view, cases_table, exchange_view, traffic_table
+from premortem.analyse.terminal.rejections import (
+    rejection_view,
+    rejections_table,
+    weaknesses_table,
+)
+from premortem.analyse.weaknesses import weaknesses
 from premortem.cli.context import (
     COMMON,
     EXIT_CLEAN,
@@ -22,14 +28,15 @@ from premortem.cli.context import (
     show,
 )
 from premortem.cli.progress import making_progress, spinner
-from premortem.domain.run import Rejection
+from premortem.domain.rejection import Rejection
 from premortem.errors import ConfigError, InputError
 from premortem.pipeline import learning
 from premortem.pipeline.generate import Generated, produce, recorded
 from premortem.pipeline.naming import known_operation
+from premortem.pipeline.promoting import promoted_addition
 from premortem.pipeline.training import rooms_of
 from premortem.plan import GENERATING, SEED_MAX
-from premortem.store import TrafficFilter
+from premortem.store import REJECTIONS_KEPT_MAX, Store, TrafficFilter
 
 ROWS_SHOWN = 30
 ROWS_MAX = 1_000_000
@@ -118,6 +125,7 @@ def generate(
         operations = tuple(known_operation(learned, name).id for name in operation)
         exchanges = recorded(store, learned)
         rooms = rooms_of(store, learned, exchanges, weights)
+        addition = promoted_addition(store, config, learned.version, weights)
         with making_progress("generating", quiet=common.json) as progress:
             made = produce(
                 learned,
@@ -129,6 +137,7 @@ def generate(
                 seed=seed,
                 safe_only=not config.target.disposable,
                 rooms=rooms,
+                addition=addition,
                 progress=progress,
             )
             if out_file is not None:
@@ -279,6 +288,7 @@ def cases(
     /,
     *,
     rejected: bool = False,
+    by: Literal["", "rule", "operation", "source"] = "",
     operation: str = "",
     source: Literal["", "replay", "sample", "traffic", "schema", "llm", "mutate"] = "",
     limit: Rows = ROWS_SHOWN,
@@ -289,7 +299,8 @@ def cases(
     For example:
 
         premortem cases --source mutate
-        premortem cases --rejected
+        premortem cases --rejected --by rule
+        premortem cases --rejected 3f9a
         premortem cases 3f9a
 
     Parameters
@@ -297,7 +308,11 @@ def cases(
     case
         Id, or its first characters, of the case to show.
     rejected
-        List the cases that failed validation, with rule and reason.
+        List the cases that failed validation and the answers of language models that became
+        none, with rule and reason; of one also what the model was asked and answered.
+    by
+        Count the rejected ones by rule, operation and source, this one first: it shows where a
+        model is weak.
     operation
         Only this operation.
     source
@@ -305,15 +320,18 @@ def cases(
     limit
         Rows to list.
     """
+    if by and not rejected:
+        raise InputError("--by counts rejected cases; write premortem cases --rejected --by rule")
     with common.opened() as (_, store):
+        if rejected:
+            named = known_operation(store.profile(), operation).id if operation else ""
+            kept = _rejections(store, case, named, source)
+            _show_rejections(kept, by=by, limit=limit, whole=bool(case), as_json=common.json)
+            return EXIT_CLEAN
         if case:
             sequence = store.case(case)
             steps = {"cases": [identified(step) for step in sequence.cases]}
             print_json(steps) if common.json else show(case_view(sequence))
-            return EXIT_CLEAN
-        if rejected:
-            rejections = store.rejections(limit)
-            print_json(rejections) if common.json else _print_rejections(rejections)
             return EXIT_CLEAN
         if operation:
             operation = known_operation(store.profile(), operation).id
@@ -322,10 +340,30 @@ def cases(
     return EXIT_CLEAN
 
 
-def _print_rejections(rejections: list[Rejection]) -> None:
-    for item in rejections:
-        say(
-            (item.case.id[:8], "bold"),
-            f"  {item.rule:10} {item.case.operation_id}: {item.reason}",
-        )
-    say(f"{len(rejections):,} rejected" if rejections else "no case was rejected")
+def _rejections(store: Store, prefix: str, operation_id: str, source: str) -> list[Rejection]:
+    return [
+        one
+        for one in store.rejections(REJECTIONS_KEPT_MAX)
+        if one.case.id.startswith(prefix)
+        and operation_id in ("", one.case.operation_id)
+        and source in ("", one.case.origin.source)
+    ]
+
+
+def _show_rejections(
+    kept: list[Rejection],
+    *,
+    by: Literal["", "rule", "operation", "source"],
+    limit: int,
+    whole: bool,
+    as_json: bool,
+) -> None:
+    if by:
+        weak = weaknesses(kept, by=by)[:limit]
+        print_json(weak) if as_json else show(weaknesses_table(weak))
+    elif as_json:
+        print_json(kept[:limit])
+    elif whole and kept:
+        show(rejection_view(kept[0]))
+    else:
+        show(rejections_table(kept[:limit]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -19,8 +21,13 @@ from premortem.cli.context import (
 )
 from premortem.cli.data import Seed
 from premortem.cli.groups import TEST
-from premortem.cli.progress import making_progress, steps_progress
+from premortem.cli.progress import making_progress, spinner, steps_progress
+from premortem.cli.tuning import print_card, print_guards
+from premortem.errors import NothingLearned
+from premortem.models import Described
+from premortem.models import known as known_models
 from premortem.pipeline.generate import recorded
+from premortem.pipeline.guarding_traffic import traffic_guards
 from premortem.pipeline.modelling import (
     TRY_COUNT_MAX,
     Tried,
@@ -30,6 +37,13 @@ from premortem.pipeline.modelling import (
     try_model,
 )
 from premortem.pipeline.naming import known_operation
+from premortem.pipeline.promoting import (
+    listed_trained,
+    promoted_addition,
+)
+from premortem.pipeline.promoting import promote as promote_model
+from premortem.pipeline.promoting import rollback as rollback_model
+from premortem.pipeline.training import COMMAND, TRAFFIC
 
 app = App(
     name="models",
@@ -40,16 +54,17 @@ app = App(
 
 
 def list_models(*, common: Common = COMMON) -> int:
-    """List the built-in models and those that premortem.toml names.
+    """List the built-in models, those that premortem.toml names, and trained ones.
 
-    The one in use is marked; what stands in its way is said. A plan asks it when its
-    [sources] give `llm` a weight.
+    The one in use is marked; what stands in its way is said. A plan asks it when
+    its [sources] give `llm` a weight. Trained ones (premortem train llm) are
+    additions to the one in use: of those the promoted one is marked.
 
     For example:
 
         premortem models list
     """
-    found = listed_models(common.load())
+    found = [*listed_models(common.load()), *_trained(common)]
     if common.json:
         print_json(found)
         return EXIT_CLEAN
@@ -62,20 +77,43 @@ def list_models(*, common: Common = COMMON) -> int:
     return EXIT_CLEAN
 
 
-def show(name: str = "", /, *, common: Common = COMMON) -> int:
-    """Show the settings of the model NAME, or of the one in use.
+def _trained(common: Common) -> list[Described]:
+    """Models of the store; where there is none yet, there are none."""
+    try:
+        with common.opened() as (_, store):
+            return listed_trained(store)
+    except NothingLearned:
+        return []
 
-    Secrets are shown as the names of their environment variables.
+
+def show(name: str = "", /, *, common: Common = COMMON) -> int:
+    """Show the settings of the model NAME, or all that is known of a trained one.
+
+    Without NAME the one in use. Secrets are shown as the names of their
+    environment variables. Of a trained one: what it was trained on and from, its
+    loss curve, how it did, what the privacy gate found, and who promoted it when.
 
     For example:
 
         premortem models show smollm2
+        premortem models show 3f2a
+        premortem models show traffic
 
     Parameters
     ----------
     name
-        As premortem models list gives it.
+        As premortem models list gives it; of a trained one the start is enough.
     """
+    if name == TRAFFIC:
+        return _show_traffic(common)
+    if name and name not in known_models(common.load()):
+        with common.opened() as (_, store):
+            card = store.registry.card(name)
+        if common.json:
+            print_json(card)
+        else:
+            print_card(card)
+        return EXIT_CLEAN
     model, settings = model_settings(common.load(), name)
     if common.json:
         print_json({"model": model, "settings": settings})
@@ -85,6 +123,26 @@ def show(name: str = "", /, *, common: Common = COMMON) -> int:
         say(f"  {key:<20} {value}")
     if model.trouble:
         say((model.trouble, "yellow"))
+    return EXIT_CLEAN
+
+
+def _show_traffic(common: Common) -> int:
+    with common.opened() as (_, store):
+        profile = store.profile()
+        model = store.traffic_model(profile.version)
+        if model is None:
+            raise NothingLearned(missing="traffic model", command=COMMAND)
+        with spinner("looking for what it remembers", quiet=common.json):
+            guards = traffic_guards(profile, recorded(store, profile), model)
+    if common.json:
+        print_json({"version": model.version, "requests": model.requests, "privacy": guards})
+        return EXIT_CLEAN
+    say(
+        ("traffic", "bold"),
+        f" {model.version}  {model.requests:,} requests of {model.sessions:,} sessions of profile "
+        f"{model.profile_version}",
+    )
+    print_guards(guards)
     return EXIT_CLEAN
 
 
@@ -137,6 +195,9 @@ def attempt(
 ) -> int:
     """Let a model make a few bodies, and see how it does. Stores and sends nothing.
 
+    The one in use is asked with what the promoted model adds; one that is named
+    alone.
+
     For example:
 
         premortem models try --operation 'POST /invoices' --count 8
@@ -164,6 +225,7 @@ def attempt(
                 operation_id=chosen,
                 count=count,
                 seed=seed,
+                addition=None if name else promoted_addition(store, config, learned.version),
                 progress=progress,
             )
     if common.json:
@@ -190,7 +252,72 @@ def _print_tried(tried: Tried) -> None:
         warn(("nothing usable; the operation may leave nothing to make up", "yellow"))
 
 
+def promote(
+    model: str,
+    /,
+    *,
+    by: Annotated[str, Parameter(name="--as")] = "",
+    common: Common = COMMON,
+) -> int:
+    """Let the source llm use a trained model from now on.
+
+    It is used for the profile it was trained on, in place of the one before; a
+    new profile needs a new one. Refused, with the reasons, where the privacy gate
+    was not passed.
+
+    For example:
+
+        premortem models promote 3f2a --as ada
+        premortem models rollback
+
+    Parameters
+    ----------
+    model
+        Its id, or the start of it: premortem models list.
+    by
+        Who says so; default: the user of this machine.
+    """
+    with common.opened() as (_, store):
+        card = promote_model(store, model, by=by or getpass.getuser(), now=time.time())
+    if common.json:
+        print_json(card)
+        return EXIT_CLEAN
+    say((card.id, "bold"), f" is in use for profile {card.profile_version}")
+    say("next: premortem models try; premortem models rollback takes it back")
+    return EXIT_CLEAN
+
+
+def rollback(*, by: Annotated[str, Parameter(name="--as")] = "", common: Common = COMMON) -> int:
+    """Go back to the model that was in use before, of the latest profile.
+
+    Given again it goes one further back, at last to the base model alone. The one
+    left behind is kept; it can be promoted again.
+
+    For example:
+
+        premortem models rollback
+
+    Parameters
+    ----------
+    by
+        Who says so; default: the user of this machine.
+    """
+    with common.opened() as (_, store):
+        gone, back = rollback_model(store, by=by or getpass.getuser(), now=time.time())
+    if common.json:
+        print_json({"withdrawn": gone, "in_use": back})
+        return EXIT_CLEAN
+    say(
+        (gone.id, "bold"),
+        " is no longer used; in use is ",
+        (back.id if back else gone.base, "bold"),
+    )
+    return EXIT_CLEAN
+
+
 app.command(list_models, name="list", sort_key=1)
 app.command(show, sort_key=2)
 app.command(fetch, sort_key=3)
 app.command(attempt, name="try", sort_key=4)
+app.command(promote, sort_key=5)
+app.command(rollback, sort_key=6)

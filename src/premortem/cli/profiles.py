@@ -60,7 +60,9 @@ def shown(
     version
         Profile version, the start of one, previous, or a JSON file of one.
     invariants
-        What always held in answers, as lines for [checks] in premortem.toml.
+        What always held in answers, and what changes always did to
+        what is read: lines that count once you paste them below
+        [checks] in premortem.toml.
     states
         The states of things: what moves them and what is refused in which, as a
         table and as a diagram (Mermaid).
@@ -86,20 +88,21 @@ def shown(
 
 def _invariants(profile: Profile, operation_id: str, common: Common) -> int:
     """Print what PROFILE suggests to declare, of one operation where one is named."""
-    texts = {
-        text: support
-        for text, support in proposed_invariants(profile).items()
-        if not operation_id or text.startswith(f"{operation_id}: ")
-    }
+    found = [
+        one
+        for one in proposed_invariants(profile)
+        if not operation_id or operation_id in one.operations
+    ]
     if common.json:
-        print_json(list(texts))
+        print_json(found)
         return EXIT_CLEAN
-    if not texts:
+    if not found:
         say("nothing always held in answers often enough to be declared; see docs/oracles.md")
         return EXIT_CLEAN
     say("[checks]", "\ninvariants = [")
-    for text, support in texts.items():
-        say(f"  {json.dumps(text, ensure_ascii=False)},  # held in {support:,} answers")
+    for one in found:
+        say(f"  # {one.why}")
+        say(f"  {json.dumps(one.text, ensure_ascii=False)},")
     say("]")
     return EXIT_CLEAN
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 
 from premortem.cli.context import err, warn
-from premortem.generate.llm_batch import Made
+
+if TYPE_CHECKING:
+    from premortem.generate.llm_batch import Made
 
 LOG_EVERY_S = 5
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import msgspec
 
 from premortem.agent.knowledge.access_writing import authorization_map
-from premortem.analyse import access_csv, access_view, active, write_access_html
+from premortem.analyse import access_view, active, write_access_html
+from premortem.analyse.access_csv import access_csv
 from premortem.cli.context import (
     COMMON,
     EXIT_CLEAN,

@@ -14,9 +14,11 @@ from premortem.cli.context import COMMON, EXIT_CLEAN, Common, print_json, say, s
 from premortem.cli.data import Seed
 from premortem.cli.groups import LEARN
 from premortem.cli.progress import spinner
+from premortem.cli.tuning import llm as train_language_model
 from premortem.errors import NothingLearned
 from premortem.generate.traffic import HELD_OUT_SHARE
 from premortem.pipeline.generate import recorded
+from premortem.pipeline.promoting import language_models
 from premortem.pipeline.realism import measured
 from premortem.pipeline.training import COMMAND, train_traffic
 
@@ -82,6 +84,8 @@ def traffic(
 def quality(
     *,
     html: Path | None = None,
+    llm: Annotated[int, Parameter(validator=Number(gte=0, lte=2_000))] = 0,
+    model: str = "",
     seed: Seed = 1,
     common: Common = COMMON,
 ) -> int:
@@ -97,21 +101,30 @@ def quality(
 
         premortem quality
         premortem quality --html quality.html
+        premortem quality --llm 120
 
     Parameters
     ----------
     html
         Write a page with pictures, operation by operation, to this file.
+    llm
+        So many by the language model, alone and as it was trained: 1 s each.
+    model
+        The trained one (premortem models list); default: the promoted one.
     seed
         Seed of what is drawn and of how sessions are put into folds.
     """
-    with common.opened() as (_, store):
+    with common.opened() as (config, store):
         profile = store.profile()
-        model = store.traffic_model(profile.version)
-        if model is not None and not model.held_out_share:
+        drawn = store.traffic_model(profile.version)
+        if drawn is not None and not drawn.held_out_share:
             raise NothingLearned(missing="session held out from training", command=COMMAND)
-        with spinner("measuring", quiet=common.json):
-            found = measured(profile, recorded(store, profile), model=model, seed=seed)
+        with (
+            spinner("measuring", quiet=common.json),
+            language_models(config, store, profile, count=llm, trained=model) as asked,
+        ):
+            exchanges = recorded(store, profile)
+            found = measured(profile, exchanges, model=drawn, asked=asked, seed=seed)
     if html is not None:
         write_file(html, render_quality_html(found))
     if common.json:
@@ -120,9 +133,10 @@ def quality(
     show(quality_view(found))
     if html is not None:
         say(f"wrote {html}")
-    if model is None:
+    if drawn is None:
         say(f"next: {COMMAND}")
     return EXIT_CLEAN
 
 
 app.command(traffic, sort_key=1)
+app.command(train_language_model, name="llm", sort_key=2)

@@ -18,6 +18,7 @@ QUOTED_MAX = 8192
 LEAVES_MAX = 20_000
 """Values of one body that are looked at; a larger one is a document, not a message."""
 
+_MORE = frozenset({"next", "nextcursor", "nextpage", "nexttoken", "hasmore", "hasnext"})
 _TEXTS = {"true": True, "false": False, "null": None}
 
 
@@ -80,6 +81,14 @@ def write_form(form: Mapping[str, Any]) -> bytes:
 @lru_cache(maxsize=QUOTED_MAX)
 def _quote(text: str) -> str:
     return text if text.isalnum() and text.isascii() else quote_plus(text)
+
+
+def goes_on(value: Any) -> bool:
+    """Whether VALUE, an answer, says that it is not all: it has a cursor, or a next page."""
+    return isinstance(value, dict) and any(
+        name.replace("_", "").replace("-", "").lower() in _MORE and member not in (None, False, "")
+        for name, member in value.items()
+    )
 
 
 def text_of(value: Any) -> str:

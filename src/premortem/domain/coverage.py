@@ -7,6 +7,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from premortem.domain.agreement import Agreement
+
 ValueClass = Literal[
     "absent", "null", "empty", "boundary", "enum", "typical", "out_of_range", "wrong_type"
 ]
@@ -111,6 +113,8 @@ class RunCoverage(Struct, frozen=True, kw_only=True):
     """Of an observation of roles; of several runs together nothing."""
     notes: tuple[str, ...] = ()
     """What could not be read of the target."""
+    agreements: tuple[Agreement, ...] = ()
+    """How often answers to replayed sequences were as recorded; nothing of what was suspicious."""
 
 
 def totalled(code: Iterable[CodeTotal]) -> CodeTotal:

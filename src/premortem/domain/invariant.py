@@ -3,14 +3,19 @@
     GET /reports/tax: due == tax - tax_refunded
     after POST /payments/{payment_id}/refunds: GET /payments/{payment_id}: refunded <= amount
     after POST /invoices: GET /audit: count(items) changes by 1
+    after POST /transfers: GET /accounts/{account_id=sent.to}: balance changes by sent.amount
+    after refused POST /transfers: GET /accounts/{account_id=sent.to}: everything stays
 
 The part before the last `: ` says which answer is looked at, and after which change; the rest is
 a comparison of the answer's fields. `a.b` is a field in an object; over a list it is that field of
 all items, so `sum(lines.amount)`. `at("/lines/*/net-price")` is for names that are no words.
 After a change, `before.x` is what the same reading showed before it, `sent.x` a field of the
 change's body, `answer.x` one of its answer; `E changes by N` is `E == (E before) + N`, and
-`E stays` is `E changes by 0`. Operators are + - * / == != < <= > >= and, or, not; functions are
-sum, count, min, max and abs.
+`E stays` is `E changes by 0`. `everything stays` is about the whole answer. `after refused` is
+about changes that are answered 4xx, `after` about those that are answered 2xx. Which thing is read
+is told by what the change's path begins with, or in the place of the parameter: `{id=sent.to}` is
+a field of the change's body, `{id=payment_id}` its path parameter. Operators are + - * / == != <
+<= > >= and, or, not; functions are sum, count, min, max and abs.
 """
 
 from __future__ import annotations
@@ -19,7 +24,7 @@ import ast
 import math
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NoReturn
 
@@ -38,11 +43,18 @@ TREES_MAX = 1_000
 RELATIVE = 1e-9
 ABSOLUTE = 1e-6
 """How far two numbers may be apart and be equal."""
+PREFIX = "invariant "
+"""Begins `breaks` of a reading that invariants are held against; their texts follow."""
+BETWEEN = "\n"
+"""Stands between those."""
 ROOTS = ("before", "sent", "answer")
 """Names that stand for other messages than the one that is read."""
 
 _EXAMPLE = "write it like `GET /reports/tax: due == tax - refunded`"
 _OPERATION = re.compile(r"(?P<method>[A-Z]+) (?P<path>/[^\s?]*)(?:\?(?P<query>\S+))?")
+_PARAMETER = re.compile(r"\{([^{}=]+)=([^{}=]+)\}")
+_PLACE = re.compile(r"(sent\.)?[^\s{}.]+(\.[^\s{}.]+)*")
+EVERYTHING = "everything"
 _CHANGES = re.compile(r"(?P<what>.+?)\s+(?:changes by\s+(?P<by>.+)|stays)\s*")
 
 _ARITHMETIC: Mapping[type[ast.AST], Callable[[float, float], float]] = {
@@ -68,16 +80,24 @@ class Invariant(Struct, frozen=True, kw_only=True):
     read: str
     """Operation id whose answer is looked at."""
     query: tuple[tuple[str, str], ...] = ()
-    """What the reading asks for; `{name}` stands for the change's path parameter."""
+    """What the reading asks for; `{name}` stands for the change's path parameter, `{sent.x}` for a
+    field of its body."""
+    where: tuple[tuple[str, str], ...] = ()
+    """(path parameter of the reading, the same of the change)."""
     after: str = ""
     """Operation id of the change that it is looked at after; empty: whenever it is read."""
+    refused: bool = False
+    """It is looked at after changes that were refused."""
     holds: str
-    """The expression, in Python's words."""
+    """The expression, in Python's words; empty: the whole answer stays as it was."""
+    what: str = ""
+    by: str = ""
+    """Of `E changes by N`: E and N; empty: it is another expression."""
 
     def names(self) -> tuple[tuple[str, ...], ...]:
         """The fields of the answer that are looked at, by their names from the outside in."""
         found: dict[tuple[str, ...], None] = {}
-        for node in ast.walk(_tree(self.holds)):
+        for node in ast.walk(_tree(self.holds)) if self.holds else ():
             path = _path(node)
             if path and path[0] not in (*_FUNCTIONS, *ROOTS):
                 found[path] = None
@@ -88,11 +108,25 @@ class Invariant(Struct, frozen=True, kw_only=True):
 
         None where it cannot be said: a field is not there, or is no number.
         """
-        try:
-            value = _value(_tree(self.holds).body, message, others)
-        except (_Unknown, ZeroDivisionError, OverflowError):
+        if not self.holds:
             return None
+        value = _worked_out(self.holds, message, others)
         return value if isinstance(value, bool) else None
+
+    def changed(
+        self, message: Any, before: Any, changes: Sequence[Mapping[str, Any]]
+    ) -> tuple[float, float, float] | None:
+        """What E was in BEFORE, what it is to be behind all CHANGES (`sent` and `answer` of each),
+        and what it is in MESSAGE. None where that cannot be said, or it is no `E changes by N`."""
+        if not self.what:
+            return None
+        was = _worked_out(self.what, before, {})
+        now = _worked_out(self.what, message, {})
+        by = [_worked_out(self.by, message, {"before": before, **change}) for change in changes]
+        try:
+            return _number(was), math.fsum([_number(was), *map(_number, by)]), _number(now)
+        except _Unknown:
+            return None
 
 
 @lru_cache(maxsize=TREES_MAX)
@@ -102,6 +136,19 @@ def _tree(holds: str) -> ast.Expression:
 
 class _Unknown(Exception):
     """A field that is not there, or cannot be calculated with."""
+
+
+def _worked_out(text: str, message: Any, others: Mapping[str, Any]) -> Any:
+    """What TEXT, in Python's words, comes to; None where that cannot be said."""
+    try:
+        return _value(_tree(text).body, message, others)
+    except (_Unknown, ZeroDivisionError, OverflowError):
+        return None
+
+
+def same_number(one: float, other: float) -> bool:
+    """Whether the two are equal but for what floats cannot hold."""
+    return math.isclose(one, other, rel_tol=RELATIVE, abs_tol=ABSOLUTE)
 
 
 def compared(text: str) -> Invariant:
@@ -115,19 +162,57 @@ def parse_invariant(text: str) -> Invariant:
     if len(text) > CHARS_MAX:
         raise ValueError(f"it is longer than {CHARS_MAX} characters")
     parts = [part.strip() for part in text.split(": ")]
-    after = ""
+    after, refused = "", False
     if parts and parts[0].startswith("after "):
-        after = _operation(parts.pop(0).removeprefix("after "))[0]
+        change = parts.pop(0).removeprefix("after ").strip()
+        refused = change.startswith("refused ")
+        after = _operation(change.removeprefix("refused "))[0]
     if len(parts) != 2:
         raise ValueError(f"it names no operation before a colon; {_EXAMPLE}")
-    read, query = _operation(parts[0])
-    holds = _spelled(parts[1])
+    read, query, where = _reading(parts[0], after=after)
+    what, by = _halves(parts[1])
+    holds = f"({what}) == former({what}) + ({by})" if what else parts[1]
+    if what == EVERYTHING and by == "0":
+        if not after:
+            raise ValueError("`everything stays` needs a change: begin with `after POST /...: `")
+        holds = what = by = ""
+    else:
+        _refuse(_read(holds, parts[1]), after=after)
+    return Invariant(
+        text=text,
+        read=read,
+        query=query,
+        where=where,
+        after=after,
+        refused=refused,
+        holds=holds,
+        what=what,
+        by=by,
+    )
+
+
+def _read(holds: str, written: str) -> ast.Expression:
     try:
-        tree = _tree(holds)
+        return _tree(holds)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise ValueError(f"`{parts[1]}` is no comparison; {_EXAMPLE}") from None
-    _refuse(tree, after=after)
-    return Invariant(text=text, read=read, query=query, after=after, holds=holds)
+        raise ValueError(f"`{written}` is no comparison; {_EXAMPLE}") from None
+
+
+def _reading(
+    text: str, *, after: str
+) -> tuple[str, tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]:
+    """Operation id, query, and where the path's parameters stand in the change."""
+    where = tuple((found[1], found[2]) for found in _PARAMETER.finditer(text))
+    for name, place in where:
+        if not after:
+            raise ValueError(f"`{{{name}={place}}}` needs a change: begin with `after POST /...: `")
+        if not _PLACE.fullmatch(place):
+            raise ValueError(
+                f"`{place}` is neither a path parameter of the change nor one of its fields, like "
+                "`sent.to`"
+            )
+    read, query = _operation(_PARAMETER.sub(r"{\1}", text))
+    return read, query, where
 
 
 def _operation(text: str) -> tuple[str, tuple[tuple[str, str], ...]]:
@@ -138,12 +223,10 @@ def _operation(text: str) -> tuple[str, tuple[tuple[str, str], ...]]:
     return f"{found['method']} {found['path']}", tuple((name, value) for name, _, value in pairs)
 
 
-def _spelled(text: str) -> str:
-    """TEXT in Python's words."""
+def _halves(text: str) -> tuple[str, str]:
+    """E and N of `E changes by N`; empty where TEXT is none."""
     found = _CHANGES.fullmatch(text)
-    if found is None:
-        return text
-    return f"({found['what']}) == former({found['what']}) + ({found['by'] or '0'})"
+    return (found["what"], found["by"] or "0") if found is not None else ("", "")
 
 
 def _refuse(tree: ast.Expression, *, after: str) -> None:
@@ -283,7 +366,7 @@ def _truth(value: Any) -> bool:
 
 def _compared(one: Any, op: ast.AST, other: Any) -> bool:
     numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in (one, other))
-    close = numbers and math.isclose(one, other, rel_tol=RELATIVE, abs_tol=ABSOLUTE)
+    close = numbers and same_number(one, other)
     if isinstance(op, ast.Eq):
         return bool(close or one == other)
     if isinstance(op, ast.NotEq):

@@ -37,10 +37,11 @@ FailureModeName = Literal[
 """The ways in which a service may be used wrongly; `agent.failure_modes` explains each."""
 
 OutcomeClass = Literal[
-    "accepted", "invalid", "denied", "not_found", "conflict", "unchanged", "one_wins"
+    "accepted", "invalid", "denied", "not_found", "conflict", "unchanged", "one_wins", "unavailable"
 ]
 """What a correct service does with the request in question. `unchanged`: answered with success,
-and nothing changed further. `one_wins`: of several at once exactly one succeeds."""
+and nothing changed further. `one_wins`: of several at once exactly one succeeds. `unavailable`:
+what it needs is down; it says so in good order (502, 503, 504), and nothing changed."""
 
 SignalKind = Literal[
     "prompt", "instruction", "coverage", "telemetry", "bug", "edition", "role", "rule", "self"

@@ -222,3 +222,41 @@ class EventLog(Struct, frozen=True, kw_only=True):
     def entries(self) -> int:
         """All that were counted."""
         return sum(count for _, count in self.changes)
+
+
+class Effect(Struct, frozen=True, kw_only=True):
+    """What a change always did to what a reading shows: the number of a thing that was paid went
+    up by what was sent."""
+
+    after: str
+    """Operation id of the change."""
+    refused: bool = False
+    """It is about those that were refused."""
+    read: str
+    """Operation id."""
+    where: tuple[tuple[str, str], ...] = ()
+    """(path parameter of the reading, the change's path parameter or `sent.x` that it is); an empty
+    one is known from elsewhere. Empty: both paths begin alike."""
+    query: tuple[tuple[str, str], ...] = ()
+    """What the reading asks for, in an invariant's words."""
+    holds: str
+    """The same: `balance changes by -sent.amount`."""
+    support: int
+    """Pairs of readings, between which everything that was done is known, that show it."""
+    things: int
+    """Different ones that were read."""
+    sessions: int
+    failed: int = 0
+    """Pairs that do not."""
+    confidence: float = 0.0
+    """Lower end of the 95 % interval of the share of those that do (Wilson 1927)."""
+
+    @property
+    def text(self) -> str:
+        """The line, as an invariant."""
+        path = self.read
+        for name, place in self.where:
+            path = path.replace(f"{{{name}}}", f"{{{name}={place}}}") if place else path
+        asked = "&".join(f"{name}={value}" for name, value in self.query)
+        what = f"{path}?{asked}" if asked else path
+        return f"after {'refused ' * self.refused}{self.after}: {what}: {self.holds}"

@@ -170,6 +170,11 @@ class Sequence(Struct, frozen=True, kw_only=True, gc=False):
         return any(case.together or case.intent.refers for case in self.cases)
 
     @property
+    def replays(self) -> bool:
+        """Whether production sent all of it in this order."""
+        return all(c.origin.source == "replay" and c.recorded_status for c in self.cases)
+
+    @property
     def groups(self) -> tuple[tuple[Case, ...], ...]:
         """Its cases in order: those that are sent at once in one group, others alone."""
         found: list[list[Case]] = []
@@ -210,14 +215,6 @@ def _reindexed(case: Case, index: Mapping[int, int]) -> Case:
         case = replace(case, bindings=kept)
     intent = case.intent.among(index)
     return case if intent is case.intent else replace(case, intent=intent)
-
-
-class Rejection(Struct, frozen=True, kw_only=True):
-    """A case that failed validation."""
-
-    case: Case
-    rule: Literal["syntax", "shape", "links", "safety", "duplicate", "redaction"]
-    reason: str
 
 
 class Plan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -346,14 +343,15 @@ class Verdict(Struct, frozen=True, kw_only=True):
     """What one check said of a result. Only failures are kept."""
 
     check: str
-    """`server_error`, `undeclared_status`, `response_shape`, `accepted_invalid`,
-    `auth_ignored`, `no_answer`."""
+    """Its name: `server_error`."""
     title: str
     """One line, without values of the request."""
     signature: str
     """The normalised core that findings are grouped by: no ids, times or addresses."""
     evidence: str = ""
     severity: Literal["high", "medium", "low"] = "medium"
+    recorded: tuple[tuple[str, str], ...] = ()
+    """(place, JSON text that production had there), of an answer held against a recorded one."""
 
 
 FindingKind = Literal["defect", "drift", "flaky"]

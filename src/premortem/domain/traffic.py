@@ -17,6 +17,7 @@ from premortem.domain.places import Place
 from premortem.domain.relations import (
     Correlation,
     Echo,
+    Effect,
     EventLog,
     Follow,
     Pairing,
@@ -233,7 +234,10 @@ class Link(Struct, frozen=True, kw_only=True):
     support: int
     """Requests of the consumer in which the value came from this place."""
     confidence: float
-    """`support` over the consumer's requests that had a value there; within (0, 1]."""
+    """`support` over the consumer's requests that had a value there; within (0, 1]. 1 for what is
+    only declared."""
+    declared: bool = False
+    """The specification says so; with `support` 0 it alone does."""
 
 
 class RecipeStep(Struct, frozen=True, kw_only=True):
@@ -373,6 +377,8 @@ class Profile(Struct, frozen=True, kw_only=True):
     """By what makes the things, and what is done to them."""
     logs: tuple[EventLog, ...] = ()
     """By listing, parameter and what makes the things."""
+    effects: tuple[Effect, ...] = ()
+    """By text."""
     spec_title: str = ""
     ambiguous: tuple[tuple[str, str, str], ...] = ()
     """(operation id, operation id, why): pairs the templating could not tell apart for sure."""

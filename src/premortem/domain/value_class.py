@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import msgspec
 
+from premortem.domain.agreement import agreed
 from premortem.domain.bodies import FORM, is_json, read_form
 from premortem.domain.coverage import (
     Cell,
@@ -426,6 +427,7 @@ def added_up(parts: Iterable[RunCoverage]) -> RunCoverage | None:
         read=sum(part.read for part in given),
         runs=sum(part.runs for part in given),
         notes=given[-1].notes,
+        agreements=agreed(chain.from_iterable(part.agreements for part in given)),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from premortem.domain.bodies import general, leaves, read_body, text_of
+from premortem.domain.location import LOCATIONS, last_segment
 from premortem.domain.places import Place
 from premortem.domain.run import Binding
 from premortem.domain.template import split_path
@@ -229,6 +230,8 @@ def answer_texts(response: Response) -> Iterator[tuple[Place, str]]:
     """Every value that RESPONSE brought, with its concrete place."""
     for name, value in _unordinary(response.headers):
         yield Place(part="header", name=name), value
+        if name in LOCATIONS:
+            yield Place(part="header", name=name), last_segment(value)
     yield from _body_leaves(response)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from itertools import chain, islice
+from itertools import chain, islice, zip_longest
 
 import numpy as np
 from msgspec import Struct
 
 from premortem.domain.invariant import Invariant
-from premortem.domain.run import SAFE_METHODS, Case, Rejection, Sequence
+from premortem.domain.rejection import Rejection
+from premortem.domain.run import SAFE_METHODS, Case, Sequence
 from premortem.domain.stated import StatedRules
 from premortem.domain.traffic import Exchange, OperationProfile, Profile
 from premortem.errors import InputError
@@ -29,7 +30,7 @@ from premortem.generate.source import (
     CaseSource,
     SequenceSource,
 )
-from premortem.generate.starts import Starts
+from premortem.generate.starts import DeclaredWay, Starts
 from premortem.generate.witness import witnesses
 
 FINALS_PER_SETUP = 8
@@ -54,6 +55,8 @@ PRESSING_SHARE = 3
 """One request in so many goes into trying rules that were stated and forged tokens, at most."""
 TRAFFIC = "traffic"
 """Its sequences are what it is asked for, not readings of what others made."""
+MODELS, FALL_BACK = ("llm", "traffic"), "sample"
+"""Sources that run dry, as models are slow or have budgets; and who makes the rest then."""
 SOURCES = ("sample", "schema", "mutate", "security")
 """Sources that need nothing but a profile and its exchanges."""
 NOTHING_STATED = StatedRules()
@@ -75,6 +78,8 @@ class Composer(Struct, kw_only=True):
     """Whole sequences, too."""
     invariants: tuple[Invariant, ...] = ()
     stated: StatedRules = StatedRules()
+    fell_back: Callable[[int], None] = lambda _count: None
+    """Told how many cases FALL_BACK made in a model's place."""
     witnessed: dict[str, Iterator[Sequence]] = {}
     """Operation id -> the readings of what was made for it that are still to come."""
 
@@ -110,13 +115,12 @@ class Composer(Struct, kw_only=True):
 
     def witnesses(self, operation_id: str, count: int) -> list[Sequence]:
         """Up to COUNT further sequences that read what was made for it, so that what was learned
-        or declared of answers can be judged."""
+        of answers can be judged."""
         if operation_id not in self.witnessed:
             profile = self.starts.profile
             operation = profile.operation(operation_id)
-            self.witnessed[operation_id] = chain(
-                witnesses(profile, self.starts, operation) if operation is not None else (),
-                probes(self.starts, self.invariants, operation_id),
+            self.witnessed[operation_id] = (
+                witnesses(profile, self.starts, operation) if operation is not None else iter(())
             )
         return list(islice(self.witnessed[operation_id], count))
 
@@ -131,6 +135,9 @@ class Composer(Struct, kw_only=True):
         maker = self.sources.get(SECURITY)
         if isinstance(maker, SecuritySource):
             yield from self.admitted(maker.first())
+        tries = [probes(self.starts, self.invariants, o.id) for o in operations]
+        for several in zip_longest(*tries):  # of each the first, before the second of any
+            yield from self.admitted(s for s in several if s is not None)
 
     def admitted(self, sequences: Iterable[Sequence]) -> Iterator[Sequence]:
         """Those of SEQUENCES that are new and valid, and may be sent."""
@@ -183,22 +190,24 @@ def generate(
     invariants: Iterable[Invariant] = (),
     stated: StatedRules = NOTHING_STATED,
     means: Means | None = None,
+    way: DeclaredWay = lambda _operation: (),
+    fell_back: Callable[[int], None] = lambda _count: None,
 ) -> Iterator[Sequence]:
     """COUNT distinct cases of PROFILE's operations in the sequences that they need.
 
     WEIGHTS: source (`sample`, `schema`, `mutate`) -> share of the cases. OPERATIONS: ids to keep
     to; empty: all. SAFE_ONLY: none whose method changes anything, setup included. ORDERS: also
-    whole sequences in another order than production's. SOURCES:
-    further ones by name, beside or instead of the three. Operations are spread by
-    the square root of how often production used them, so that rare ones get cases too. Every
-    recorded refusal (4xx) of an operation is repeated once. NARROWER: brings every generated case
-    into the plan's context; there are no recorded refusals and no sequences out of order then,
-    as those are what they are. CREDENTIALS: redaction tokens that stand for roles' secrets, and
-    are replaced by those when sent. VALIDATE says which cases are
-    not to be sent; REJECT gets the reasons, and others are made instead. INVARIANTS: declared
-    ones, which get changes with a reading after them. STATED: rules that are tried. MEANS: what
-    the source `security` has. The same seed gives the same cases; fewer than COUNT come when the
-    profile has no more distinct ones.
+    whole sequences in another order than production's. SOURCES: further ones by name, beside or
+    instead of the three. Operations are spread by the square root of how often production used
+    them, so that rare ones get cases too. Every recorded refusal (4xx) of an operation is repeated
+    once. NARROWER: brings every generated case into the plan's context; there are no recorded
+    refusals and no sequences out of order then, as those are what they are. CREDENTIALS: redaction
+    tokens that stand for roles' secrets, and are replaced by those when sent. VALIDATE says which
+    cases are not to be sent; REJECT gets the reasons, and others are made instead. FELL_BACK: told
+    how many cases `sample` made in a model's place. INVARIANTS: declared ones, which get changes
+    with a reading after them. STATED: rules that are tried. MEANS: what the source `security` has.
+    WAY: to what nothing recorded leads to. The same seed gives the same cases; fewer than COUNT
+    come when the profile has no more distinct ones.
     Raises InputError for unknown sources and operations.
     """
     composer, chosen = composed(
@@ -217,7 +226,9 @@ def generate(
         invariants=invariants,
         stated=stated,
         means=means,
+        way=way,
     )
+    composer.fell_back = fell_back
     rng = np.random.default_rng([seed, len(chosen)])
     return _rounds(composer, chosen, count, weights, rng, safe_only=safe_only)
 
@@ -239,11 +250,12 @@ def composed(
     invariants: Iterable[Invariant] = (),
     stated: StatedRules = NOTHING_STATED,
     means: Means | None = None,
+    way: DeclaredWay = lambda _operation: (),
 ) -> tuple[Composer, list[OperationProfile]]:
     """What `generate` works with, and the operations that cases can be made of."""
     more = sources or {}
     _check(profile, weights, operations, known=(*SOURCES, *(n for n in more if n not in SOURCES)))
-    starts = Starts(profile, exchanges)
+    starts = Starts(profile, exchanges, way=way)
     sampler = Sampler(profile, exchanges, seed, starts=starts, credentials=credentials)
     mine: dict[str, CaseSource] = {}
     if weights.get(SECURITY):
@@ -268,7 +280,8 @@ def composed(
         invariants=tuple(invariants),
         stated=stated,
     )
-    chosen = [o for o in _chosen(profile, operations) if _usable(starts, o, safe_only=safe_only)]
+    wanted = (o for o in profile.operations if not operations or o.id in operations)
+    chosen = [o for o in wanted if _usable(starts, o, safe_only=safe_only)]
     if narrower is not None:
         chosen = [operation for operation in chosen if narrower.wants(operation)]
     return composer, chosen
@@ -293,10 +306,6 @@ def _check(
             raise InputError(
                 f"the profile knows no operation {operation_id!r}; `premortem profile` lists them"
             )
-
-
-def _chosen(profile: Profile, operations: tuple[str, ...]) -> list[OperationProfile]:
-    return [o for o in profile.operations if not operations or o.id in operations]
 
 
 def _usable(starts: Starts, operation: OperationProfile, *, safe_only: bool) -> bool:
@@ -400,28 +409,43 @@ def _round(
     """(operation id -> its new cases, whole sequences): COUNT in all as long as there are any."""
     finals: dict[str, list[Case]] = {}
     ordered: list[Sequence] = []
-    missing = 0
-    for source, wanted in zip(
+    missing = starved = 0
+    for source, own in zip(
         weights, shares([float(w) for w in weights.values()], count), strict=True
     ):
-        open_operations = list(operations)
-        wanted += missing  # what the source before had no more of
+        wanted = own + missing  # what the source before had no more of
         whole = _whole(composer, operations, source, wanted)
         ordered += whole
-        missing = wanted - len(whole)
-        for _ in range(REFILL_MAX):
-            if missing <= 0 or not open_operations:
-                break
-            quotas = shares([max(1, o.count) ** 0.5 for o in open_operations], missing)
-            exhausted: set[str] = set()
-            for operation, quota in zip(open_operations, quotas, strict=True):
-                cases = composer.finals(source, operation.id, quota) if quota else []
-                finals.setdefault(operation.id, []).extend(cases)
-                missing -= len(cases)
-                if len(cases) < quota:
-                    exhausted.add(operation.id)
-            open_operations = [o for o in open_operations if o.id not in exhausted]
+        missing = _alone(composer, operations, source, wanted - len(whole), finals)
+        starved += min(missing, own) if source in MODELS else 0
+    rest = min(missing, starved)
+    if rest:
+        composer.fell_back(rest - _alone(composer, operations, FALL_BACK, rest, finals))
     return finals, ordered
+
+
+def _alone(
+    composer: Composer,
+    operations: list[OperationProfile],
+    source: str,
+    missing: int,
+    finals: dict[str, list[Case]],
+) -> int:
+    """Add MISSING single cases of SOURCE to FINALS; how many are missing then."""
+    left = list(operations)
+    for _ in range(REFILL_MAX):
+        if missing <= 0 or not left:
+            break
+        quotas = shares([max(1, o.count) ** 0.5 for o in left], missing)
+        exhausted: set[str] = set()
+        for operation, quota in zip(left, quotas, strict=True):
+            cases = composer.finals(source, operation.id, quota) if quota else []
+            finals.setdefault(operation.id, []).extend(cases)
+            missing -= len(cases)
+            if len(cases) < quota:
+                exhausted.add(operation.id)
+        left = [o for o in left if o.id not in exhausted]
+    return missing
 
 
 def _whole(

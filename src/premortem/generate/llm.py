@@ -7,7 +7,7 @@ headers are as sound as the sampler's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -20,11 +20,12 @@ from msgspec.structs import replace
 from premortem.domain.bodies import FORM, is_json, read_body, write_form
 from premortem.domain.conform import Conformance, compiled, typed_form
 from premortem.domain.coverage import Gap, ValueClass
+from premortem.domain.rejection import Rejection
 from premortem.domain.run import Case, Origin
 from premortem.domain.traffic import Exchange, OperationProfile, Profile, Request
 from premortem.domain.value_class import possible_cells
 from premortem.generate.kept import kept_values, named_before, reused_places
-from premortem.generate.llm_batch import Batcher, Usable, Verdict
+from premortem.generate.llm_batch import Asking, Batcher, Refused, Usable, Verdict
 from premortem.generate.llm_free import Ask, FreePlaces, described, merged, projected
 from premortem.generate.llm_prompt import Prompt, listed, load_prompt, spelled, varied
 from premortem.generate.relate import Ties, tied
@@ -40,6 +41,8 @@ WAYS_MAX = 6
 TOKENS_PER_CHARACTER = 0.6
 """Of an answer: JSON with numbers is denser than prose."""
 TOKENS_MIN = 64
+REASON_CHARS_MAX = 160
+"""Of what a validator says of an answer: it names the value, and that may be long."""
 TEMPERATURE = 0.8
 ASKED = frozenset({"typical", "enum", "boundary", "empty"})
 """Kinds of values that a model writes within the bounds that it is held to."""
@@ -93,8 +96,11 @@ class LlmSource:
         batcher: Batcher,
         temperature: float = TEMPERATURE,
         prompt: str = "realistic",
+        validate: Callable[[Case], Rejection | None] = lambda _case: None,
     ) -> None:
-        """SAMPLER: what the rest of each request is drawn by. The same seed asks the same."""
+        """SAMPLER: what the rest of each request is drawn by. VALIDATE: why a case must not be
+        sent, or None; the model is told. The same seed asks the same."""
+        self._validate = validate
         self._profile, self._exchanges, self._seed = profile, exchanges, seed
         self._sampler = sampler.apart(5)
         self._batcher = batcher
@@ -114,12 +120,16 @@ class LlmSource:
         room = self._room(operation_id)
         if room is None or count <= 0:
             return []
-        found, room.next = self._batcher.gather(
-            count,
-            lambda number: self._question(room, number),
-            lambda number, value: self._read(room, number, value),
-            first=room.next,
+        return self._gathered(room, count, self._prompt, room.prompt)
+
+    def _gathered(self, room: Room, count: int, prompt: Prompt, filled: str) -> list[Case]:
+        asking = Asking(
+            ask=lambda number: self._question(room, number, filled),
+            read=lambda number, value: self._read(room, number, value, prompt),
+            case=lambda number: self._unfilled(room, number, prompt),
+            again=prompt.told,
         )
+        found, room.next = self._batcher.gather(count, asking, first=room.next)
         return found
 
     def aims(self, operation_id: str) -> tuple[Aim, ...]:
@@ -141,13 +151,7 @@ class LlmSource:
         if room is None or count <= 0 or bases:
             return []
         prompt = self._aimed.filled(**room.told, gap=wanted(gap), number=_NUMBER)
-        found, room.next = self._batcher.gather(
-            count,
-            lambda number: self._question(room, number, prompt=prompt),
-            lambda number, value: self._read(room, number, value, prompt=self._aimed),
-            first=room.next,
-        )
-        return found
+        return self._gathered(room, count, self._aimed, prompt)
 
     def can(self, operation_id: str) -> bool:
         """Whether anything of OPERATION_ID's requests is left to make up."""
@@ -179,13 +183,7 @@ class LlmSource:
         if not alike:
             return None
         examples = self._examples(operation, places, conformance, kept)
-        # Whoever sees examples needs no description; it only makes the question longer to read.
-        widest = msgspec.json.decode(max(alike, key=len))
-        told = {
-            "operation": f"{operation_id} {operation.summary}".strip()[:200],
-            "fields": "" if len(examples) > 1 else listed(described(widest), none="none"),
-            "examples": listed(examples, none="none were recorded"),
-        }
+        told = told_of(operation, examples, msgspec.json.decode(max(alike, key=len)))
         return Room(
             operation=operation,
             start=start,
@@ -232,54 +230,75 @@ class LlmSource:
             self._asks[text] = (ask, jsonschema_rs.Draft202012Validator(ask, validate_formats=True))
         return self._asks[text]
 
-    def _question(self, room: Room, number: int, *, prompt: str = "") -> Question:
+    def _question(self, room: Room, number: int, filled: str) -> Question:
         ask, _ = self._asked(room, number)
         _, value = self._base(room, number)
         length = len(spelled(projected(value, ask)))
         longest = max((len(text) for text in room.examples), default=length)
         return Question(
             system=self._prompt.system,
-            user=(prompt or room.prompt).replace(_NUMBER, str(number + 1)),
+            user=filled.replace(_NUMBER, str(number + 1)),
             schema=spelled(ask),
             tokens_max=TOKENS_MIN + int(2 * max(length, longest) * TOKENS_PER_CHARACTER),
             temperature=self._temperature,
             seed=seed_of(self._seed, self._order[room.operation.id], number),
         )
 
-    def _read(
-        self, room: Room, number: int, answer: Any, *, prompt: Prompt | None = None
-    ) -> Verdict:
+    def _read(self, room: Room, number: int, answer: Any, prompt: Prompt) -> Verdict:
         _, validator = self._asked(room, number)
-        if not validator.is_valid(answer):
-            return "invalid"
+        wrong = next(validator.iter_errors(answer), None)
+        if wrong is not None:
+            reason = wrong.message[:REASON_CHARS_MAX]
+            return Refused(word="invalid", rule="shape", reason=reason)
         text = spelled(answer)
         if text in room.examples:
-            return "copied"
+            return Refused(word="copied", rule="copied", reason="it is one of the examples")
         case, value = self._base(room, number)
         seed = seed_of(self._seed, self._order[room.operation.id], number)
         body = tied(merged(value, answer), room.ties, np.random.default_rng(seed))
         if room.conformance is not None and not room.conformance.is_valid(body):
-            return "invalid"
+            keyword, at = room.conformance.errors(body)[0]
+            reason = f"the request breaks {keyword} at /{'/'.join(at)}"
+            return Refused(word="invalid", rule="shape", reason=reason)
         if text in room.seen:
-            return "repeated"
+            return Refused(word="repeated", rule="duplicate", reason="it was given before")
+        made = self._case(case, body, prompt)
+        rejection = self._validate(made)
+        if rejection is not None:
+            return Refused(word="invalid", rule=rejection.rule, reason=rejection.reason)
         room.seen.add(text)
-        return Usable(result=self._case(case, body, prompt or self._prompt))
+        return Usable(result=made)
 
     def _case(self, base: Case, body: Any, prompt: Prompt) -> Case:
         form = base.request.media_type == FORM
         encoded = write_form(body) if form else msgspec.json.encode(body)
-        return replace(
-            base,
-            request=replace(base.request, body=encoded),
-            origin=Origin(
-                source="llm",
-                parents=base.origin.parents,
-                model=self._batcher.engine.name,
-                prompt=prompt.hash,
-                seed=self._seed,
-                profile_version=self._profile.version,
-            ),
+        request = replace(base.request, body=encoded)
+        return replace(base, request=request, origin=self._origin(base, prompt))
+
+    def _unfilled(self, room: Room, number: int, prompt: Prompt) -> Case:
+        """The request that the NUMBER-th answer was to go into."""
+        base, _ = self._base(room, number)
+        return replace(base, origin=self._origin(base, prompt))
+
+    def _origin(self, base: Case, prompt: Prompt) -> Origin:
+        return Origin(
+            source="llm",
+            parents=base.origin.parents,
+            model=self._batcher.engine.name,
+            prompt=prompt.hash,
+            seed=self._seed,
+            profile_version=self._profile.version,
         )
+
+
+def told_of(operation: OperationProfile, examples: Sequence[str], widest: Ask) -> dict[str, str]:
+    """What a prompt for OPERATION is filled with; WIDEST: all that is ever asked for."""
+    # Whoever sees examples needs no description; it only makes the question longer to read.
+    return {
+        "operation": f"{operation.id} {operation.summary}".strip()[:200],
+        "fields": "" if len(examples) > 1 else listed(described(widest), none="none"),
+        "examples": listed(examples, none="none were recorded"),
+    }
 
 
 def wanted(gap: Gap) -> str:

@@ -13,10 +13,10 @@ from typing import Any
 
 import msgspec
 
+from premortem.domain.references import says_reference
 from premortem.domain.shape import Branch, Shape, type_of
 from premortem.domain.tokens import holds_token
 from premortem.domain.traffic import Field, OperationProfile
-from premortem.generate.naming import says_reference
 
 TEXT_MAX = 120
 """Longest text that is asked for, in characters."""

@@ -25,7 +25,7 @@ from premortem.domain.shape import type_of
 from premortem.domain.traffic import OperationProfile, Profile
 from premortem.generate.kept import reused_places
 from premortem.generate.llm import body_of, kept_pointers, seed_of
-from premortem.generate.llm_batch import Batcher, Usable, Verdict
+from premortem.generate.llm_batch import Asking, Batcher, Refused, Usable, Verdict
 from premortem.generate.llm_free import FreePlaces, projected
 from premortem.generate.llm_operators import (
     OPERATORS,
@@ -110,12 +110,13 @@ class LlmMutator:
         room = self._rooms[operation_id]
         if room is None or count <= 0:
             return []
-        found, room.next = self._batcher.gather(
-            count,
-            lambda number: self._question(room, number),
-            lambda number, answer: self._read(room, number, answer),
-            first=room.next,
+        asking = Asking(
+            ask=lambda number: self._question(room, number),
+            read=lambda number, answer: self._read(room, number, answer),
+            case=lambda number: self._unchanged(self._turn(room, number)),
+            again=self._prompt.told,
         )
+        found, room.next = self._batcher.gather(count, asking, first=room.next)
         return found
 
     def _prepare(self, operation_id: str) -> Room | None:
@@ -198,18 +199,22 @@ class LlmMutator:
         turn = self._turn(room, number)
         change = answer.get("change") if isinstance(answer, dict) else None
         changes = _changes(turn, change) if isinstance(change, dict) else {}
+        name = turn.operator.name if turn.operator is not None else SWAP
         if not changes:
-            return "invalid"
+            reason = f"the change is not what {name} says"
+            return Refused(word="invalid", rule="operator", reason=reason)
         body = turn.body
         for tokens, value in changes.items():
             body = _put(body, tokens, value)
         intent = self._intent(room, turn, body, list(changes))
         if intent is None:
-            return "invalid"
+            reason = "the change breaks more than one thing"
+            return Refused(word="invalid", rule="shape", reason=reason)
         form = turn.base.request.media_type == FORM
         raw = write_form(body) if form else msgspec.json.encode(body)
         if raw in room.seen or raw == turn.base.request.body:
-            return "repeated"
+            reason = "the change was given before"
+            return Refused(word="repeated", rule="duplicate", reason=reason)
         room.seen.add(raw)
         return Usable(result=self._case(turn, raw, intent))
 
@@ -234,23 +239,27 @@ class LlmMutator:
         )
 
     def _case(self, turn: Turn, raw: bytes, intent: Intent) -> Case:
-        base = turn.base
-        changed = intent.place
+        case = self._unchanged(turn)
         return replace(
-            base,
-            request=replace(base.request, body=raw),
-            bindings=tuple(b for b in base.bindings if b.place != changed),
+            case,
+            request=replace(case.request, body=raw),
+            bindings=tuple(b for b in case.bindings if b.place != intent.place),
             intent=intent,
-            origin=Origin(
-                source="mutate",
-                parents=(base.id, *base.origin.parents),
-                model=self._batcher.engine.name,
-                prompt=self._prompt.hash,
-                operator=turn.operator.name if turn.operator is not None else SWAP,
-                seed=self._seed,
-                profile_version=self._profile.version,
-            ),
         )
+
+    def _unchanged(self, turn: Turn) -> Case:
+        """The request that is changed, as TURN's."""
+        base = turn.base
+        origin = Origin(
+            source="mutate",
+            parents=(base.id, *base.origin.parents),
+            model=self._batcher.engine.name,
+            prompt=self._prompt.hash,
+            operator=turn.operator.name if turn.operator is not None else SWAP,
+            seed=self._seed,
+            profile_version=self._profile.version,
+        )
+        return replace(base, origin=origin)
 
 
 class PartlyByModel:

@@ -24,6 +24,8 @@ class Prompt(Struct, frozen=True, kw_only=True):
 
     system: str
     user: str
+    again: str
+    """What stands before the user's last line once an answer was rejected."""
     hash: str
     """12 hex digits of the file: an Origin's `prompt`."""
 
@@ -31,14 +33,20 @@ class Prompt(Struct, frozen=True, kw_only=True):
         """The user's part with VALUES in it. Raises KeyError for one that is missing."""
         return Template(self.user).substitute(values).strip()
 
+    def told(self, user: str, reason: str) -> str:
+        """USER, a filled one, with the REASON why an earlier answer was rejected: before its last
+        line, so that what stands above is read once."""
+        above, _, last = user.rpartition("\n")
+        return f"{above}\n{Template(self.again).substitute(reason=reason)}\n{last}"
+
 
 @lru_cache(maxsize=16)
 def load_prompt(name: str) -> Prompt:
     """The prompt NAME that is shipped with premortem."""
     text = (files("premortem.generate") / "prompts" / f"{name}.txt").read_text(encoding="utf-8")
-    system, _, user = text.partition(_CUT)
+    system, user, again = text.split(_CUT)
     digest = sha256(text.encode()).hexdigest()[:12]
-    return Prompt(system=system.strip(), user=user.strip(), hash=digest)
+    return Prompt(system=system.strip(), user=user.strip(), again=again.strip(), hash=digest)
 
 
 def spelled(value: Any) -> str:

@@ -13,10 +13,10 @@ from msgspec import Struct
 
 from premortem.domain.bodies import general, leaves, read_body
 from premortem.domain.places import Place
+from premortem.domain.references import says_reference
 from premortem.domain.run import SAFE_METHODS
 from premortem.domain.template import Matcher
 from premortem.domain.traffic import Exchange, Profile, Request, Response
-from premortem.generate.naming import says_reference
 from premortem.generate.passing import REFUSED
 from premortem.generate.starts import LINK_CONFIDENCE
 from premortem.generate.told import CODE, EXCHANGES_MAX

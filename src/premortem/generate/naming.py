@@ -1,19 +1,8 @@
-"""What names of members, parameters and operations say."""
+"""What paths of operations say of each other."""
 
 from __future__ import annotations
 
-import re
-
 from premortem.domain.traffic import OperationProfile, Profile
-
-_REFERENCE = re.compile(
-    r"(?:^|[_-])(?:ids?|uuids?|guids?|refs?|keys?|identifiers?)$|[a-z](?:Ids?|IDs?|Uuids?)$"
-)
-
-
-def says_reference(name: str) -> bool:
-    """Whether NAME is how things are referred to: `customer_id`, `parentId`, `uuid`."""
-    return _REFERENCE.search(name) is not None
 
 
 def made_by(operation: OperationProfile, profile: Profile) -> OperationProfile | None:

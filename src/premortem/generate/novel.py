@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from premortem.domain.conform import compiled
 from premortem.domain.places import body_place
+from premortem.domain.references import says_reference
 from premortem.domain.run import Case
 from premortem.domain.shape import Branch, Shape
 from premortem.domain.tokens import holds_token
@@ -18,7 +19,6 @@ from premortem.domain.traffic import Field, OperationProfile
 from premortem.generate.columns import leaf
 from premortem.generate.filler import NOTHING
 from premortem.generate.fresh import Draw
-from premortem.generate.naming import says_reference
 from premortem.generate.payload import read_value, write_value
 from premortem.generate.walk import put
 

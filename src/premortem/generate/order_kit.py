@@ -40,9 +40,11 @@ class Kit:
         return Row(self.starts, start.setup if start is not None else ())
 
     def recorded(self, operation_id: str) -> Start | None:
-        """The start of an operation that production used."""
+        """The start of an operation that production used; of any where nothing was recorded."""
         start = self.starts.of(operation_id)
-        return start if start is not None and start.recorded and not start.hollow else None
+        if start is None or start.hollow:
+            return None
+        return start if start.recorded or self.starts.untried else None
 
     def changing(self) -> Iterator[Start]:
         """Starts of operations that change something, most used first; deletions are none."""

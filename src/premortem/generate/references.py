@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from premortem.domain.places import Place
+from premortem.domain.references import says_reference
 from premortem.domain.shape import Shape, read_shape
 from premortem.domain.traffic import Link, OperationProfile, Profile
-from premortem.generate.naming import says_reference
 
 DEPTH_MAX = 4
 """Levels of a body in which references are looked for."""

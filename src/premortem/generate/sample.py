@@ -15,6 +15,7 @@ from numpy.random import Generator
 from premortem.domain.bodies import FORM, is_json, text_of, write_form
 from premortem.domain.conform import Conformance, compiled, typed_form
 from premortem.domain.places import Place
+from premortem.domain.references import says_reference
 from premortem.domain.run import Case, Intent, Origin
 from premortem.domain.template import encode_segment, split_path, split_template
 from premortem.domain.tokens import holds_token
@@ -32,7 +33,7 @@ from premortem.generate.kept import (
     reused_places,
     state_limits,
 )
-from premortem.generate.naming import made_by, says_reference
+from premortem.generate.naming import made_by
 from premortem.generate.novel import Renewal, novel_places, renewal
 from premortem.generate.parts import MULTIPART, file_contents, write_multipart
 from premortem.generate.passing import REFUSED, passed_bodies, passing_fields

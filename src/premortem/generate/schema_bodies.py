@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from premortem.domain.places import body_place
+from premortem.domain.references import says_reference
 from premortem.domain.run import Case, Intent
 from premortem.domain.shape import type_of
 from premortem.domain.traffic import Field, OperationProfile, Request
@@ -19,7 +20,6 @@ from premortem.generate.breaks import Break, Schema
 from premortem.generate.columns import EXACT_MAX
 from premortem.generate.faults import NEAR_ZERO, Change, at_limits, broken
 from premortem.generate.filler import NOTHING, Filler, read_only
-from premortem.generate.naming import says_reference
 from premortem.generate.parts import content_type_for
 from premortem.generate.payload import bindings_outside, media_type_for, read_value, write_value
 from premortem.generate.walk import Put, Spot, put, spots, without

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from premortem.domain.bodies import text_of
 from premortem.domain.conform import compiled
 from premortem.domain.places import Place, parse_place
+from premortem.domain.references import says_reference
 from premortem.domain.run import Case, Intent
 from premortem.domain.shape import types_of
 from premortem.domain.template import encode_segment, split_path, split_template
@@ -23,7 +24,6 @@ from premortem.generate.columns import EXACT_MAX
 from premortem.generate.faults import Change, at_limits, broken
 from premortem.generate.filler import NOTHING, Filler
 from premortem.generate.kept import contradicted
-from premortem.generate.naming import says_reference
 from premortem.generate.replay import CREDENTIAL_HEADERS
 from premortem.generate.schema_bodies import ALWAYS_SEEN_MIN, FORMATS_NOTICED
 from premortem.generate.walk import Spot, put, spots, without

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -27,6 +27,10 @@ from premortem.generate.donors import Maker, maker_of
 from premortem.generate.passing import REFUSED
 from premortem.generate.references import name_of, needed_references, producers, skeleton
 from premortem.generate.replay import UNKNOWN, Replayer, recipe_cases
+
+DeclaredWay = Callable[[OperationProfile], tuple[Case, ...]]
+"""Requests that lead to one of an operation, which is the last, from the specification alone;
+empty: there are none."""
 
 LINK_CONFIDENCE = 0.5
 """From here on a value that a link leads to is taken to name something of this visit."""
@@ -52,12 +56,24 @@ class Start(Struct, frozen=True, kw_only=True):
 
 
 class Starts:
-    """The start of every operation of one profile, found once."""
+    """The start of every operation of one profile, found once.
 
-    def __init__(self, profile: Profile, exchanges: Mapping[str, Exchange]) -> None:
+    WAY: asked where nothing recorded leads to an operation.
+    """
+
+    def __init__(
+        self,
+        profile: Profile,
+        exchanges: Mapping[str, Exchange],
+        *,
+        way: DeclaredWay = lambda _operation: (),
+    ) -> None:
+        self._way = way
         self.profile = profile
         self.exchanges = exchanges
         self.replayer = Replayer(profile)
+        self.untried = not any(operation.count for operation in profile.operations)
+        """Nothing was recorded: all that is known is the specification."""
         self._operations = {o.id: o for o in profile.operations}
         self._found: dict[str, Start | None] = {}
         self._producers: Mapping[str, Link] | None = None
@@ -175,6 +191,11 @@ class Starts:
         if _empties(operation):
             # Nobody ever emptied a whole collection: what every other case relies on goes with it.
             return None
+        linked = any(k.declared and k.consumer == operation.id for k in self.profile.links)
+        if linked or self.untried:
+            made = self._made_up(operation)
+            if made is not None:
+                return made
         segments = split_template(operation.operation.template)
         opened = [index for index, segment in enumerate(segments) if "{" in segment]
         last = opened[-1] if opened else -1
@@ -185,7 +206,7 @@ class Starts:
         if opened:
             donor = self._donor(segments[: last + 1])
             if donor is None:
-                return None
+                return self._made_up(operation)
             setup = donor.setup
             head = split_path(donor.final.request.path)[: last + 1]
             bindings = tuple(
@@ -213,7 +234,20 @@ class Starts:
         start = Start(
             operation=operation, setup=setup, final=case, paths=((path, role),), recorded=False
         )
-        return self._referring(start)
+        start = self._referring(start)
+        return (self._made_up(operation) or start) if start.hollow else start
+
+    def _made_up(self, operation: OperationProfile) -> Start | None:
+        """A start behind requests that the specification tells of, none of which was recorded."""
+        cases = self._way(operation)
+        if not cases:
+            return None
+        origin = Origin(source="sample", profile_version=self.profile.version)
+        *setup, final = (replace(case, origin=origin) for case in cases)
+        path = (final.request.path, final.role)
+        return Start(
+            operation=operation, setup=tuple(setup), final=final, paths=(path,), recorded=False
+        )
 
     def _referring(self, start: Start) -> Start:
         """START with live values, or else recorded ones, for what it has to refer to."""

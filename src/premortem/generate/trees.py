@@ -10,12 +10,12 @@ import numpy as np
 from msgspec import Struct
 from numpy.random import Generator
 
+from premortem.domain.references import says_reference
 from premortem.domain.shape import Shape
 from premortem.domain.traffic import Field
 from premortem.generate.columns import constant, leaf, mixed
 from premortem.generate.filler import read_only
 from premortem.generate.fresh import Draw
-from premortem.generate.naming import says_reference
 
 ITEMS_MAX = 20
 """Items of one drawn array, whatever production sent."""

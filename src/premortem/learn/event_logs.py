@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from premortem.domain.bodies import goes_on
 from premortem.domain.relations import EventLog
 from premortem.domain.run import SAFE_METHODS
 from premortem.domain.traffic import Request
@@ -24,8 +25,6 @@ LISTINGS_MAX = 50_000
 THINGS_MAX = 100_000
 """Things whose changes are counted, the first ones."""
 LOGS_MAX = 100
-_MORE = frozenset({"next", "nextcursor", "nextpage", "nexttoken", "hasmore", "hasnext"})
-"""Members by which an answer says that it is not all."""
 _TIMES = ("_at", "at", "time", "timestamp", "date", "when")
 """Ends of the names of fields that say when: an entry of a log has one."""
 
@@ -100,17 +99,10 @@ def all_items(value: Any) -> list[Any]:
     """The items that an answer lists; empty where it says that there are more, or lists none."""
     if isinstance(value, list):
         return value
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or goes_on(value):
         return []
-    for name, member in value.items():
-        if _folded(name) in _MORE and member not in (None, False, ""):
-            return []
     lists = [member for member in value.values() if isinstance(member, list)]
     return lists[0] if len(lists) == 1 else []
-
-
-def _folded(name: str) -> str:
-    return name.replace("_", "").replace("-", "").lower()
 
 
 def _about(items: list[Any], text: str) -> bool:

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
+from premortem.domain.location import LOCATIONS, last_segment
 from premortem.domain.moments import EPOCH_S
 from premortem.domain.once import names_one_request
 from premortem.domain.places import Part, Place, body_place
@@ -55,7 +55,7 @@ _ID_WORDS = frozenset(
         *("reference",),
     }
 )
-_RESPONSE_HEADERS = frozenset({"location", "content-location", "etag"})
+_RESPONSE_HEADERS = LOCATIONS | {"etag"}
 _REQUEST_HEADERS = frozenset({"if-match", "if-none-match"})
 _REASON_KEYS = ("errno", "code", "error_code", "errorcode", "error", "type", "reason", "name")
 _REASON = re.compile(r"[A-Za-z0-9_.:/#-]{1,80}")
@@ -264,7 +264,7 @@ def _made(exchange: Exchange, body: Body, collection: tuple[str, ...]) -> Iterat
     request, response = exchange.request, exchange.response
     for name, value in response.headers:
         if name in _RESPONSE_HEADERS or (identifying(name) and not _ORDINARY_HEADERS.match(name)):
-            text = _tail(value) if "location" in name else value
+            text = last_segment(value) if name in LOCATIONS else value
             keys = _keys(text, collection)
             if name == "etag":
                 location = response.header("location") or ""
@@ -284,12 +284,6 @@ def version_keys(about: Iterable[str], text: str) -> Keys:
     """What the version TEXT of one of the resources ABOUT is known by."""
     general = (f"etag:{text}",) if is_long(text) else ()
     return (*(f"etag:{path}:{text}" for path in about), *general)
-
-
-def _tail(location: str) -> str:
-    """The last segment of a URL's path."""
-    segments = [s for s in urlsplit(location).path.split("/") if s]
-    return unquote(segments[-1]) if segments else ""
 
 
 def _in_body(value: Any, collection: tuple[str, ...]) -> Iterator[Named]:

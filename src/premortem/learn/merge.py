@@ -21,6 +21,7 @@ from premortem.domain.traffic import (
     Timing,
 )
 from premortem.learn import order
+from premortem.learn.effects import merge_effects
 from premortem.learn.event_logs import merge_logs
 from premortem.learn.facts import FLOWS_MAX
 from premortem.learn.machine import merge_machines
@@ -97,6 +98,7 @@ def _two(a: Profile, b: Profile) -> Profile:
         machines=merge_machines(a.machines, b.machines),
         pairings=merge_pairings(a.pairings, b.pairings),
         logs=merge_logs(a.logs, b.logs),
+        effects=merge_effects(a.effects, b.effects),
         spec_title=a.spec_title or b.spec_title,
         ambiguous=tuple(ambiguous)[:AMBIGUOUS_MAX],
     )

@@ -190,11 +190,14 @@ def merge_links(a: Profile, b: Profile) -> tuple[Link, ...]:
     """Links of both: supports add, over all requests that had a value at the place."""
     key = tuple[str, Place, str, Place]
     supports: Counter[key] = Counter()
+    declared: set[key] = set()
     totals: defaultdict[key, list[float]] = defaultdict(lambda: [0.0, 0.0])
     for side, profile in enumerate((a, b)):
         for link in profile.links:
             spot = (link.producer, link.select, link.consumer, link.place)
             supports[spot] += link.support
+            if link.declared:
+                declared.add(spot)
             totals[spot][side] = link.support / link.confidence
     seen = [{(o.id, f.place): f.seen for o in p.operations for f in o.fields} for p in (a, b)]
     merged = []
@@ -203,7 +206,7 @@ def merge_links(a: Profile, b: Profile) -> tuple[Link, ...]:
         total = sum(
             known or seen[side].get((consumer, place), 0) for side, known in enumerate(totals[spot])
         )
-        confidence = min(1.0, count / max(1.0, total))
+        confidence = min(1.0, count / max(1.0, total)) if count else 1.0
         if confidence >= links.CONFIDENCE_MIN:
             merged.append(
                 Link(
@@ -213,6 +216,7 @@ def merge_links(a: Profile, b: Profile) -> tuple[Link, ...]:
                     place=place,
                     support=count,
                     confidence=round(confidence, 4),
+                    declared=spot in declared,
                 )
             )
     return links.ranked(merged)

@@ -9,11 +9,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from premortem.domain.places import Part, Place
 from premortem.domain.traffic import Document, Operation
 from premortem.errors import InputError
 from premortem.learn.answer_heads import Scope, SpecAnswer, read_heads, status_of
+from premortem.learn.declared_links import DeclaredLink, read_links
 from premortem.learn.dialect import SchemaWriter, Side
 from premortem.learn.references import Documents
 
@@ -66,6 +68,11 @@ class SpecOperation(Struct, frozen=True, kw_only=True):
     description: str = ""
     meanings: tuple[tuple[int, str], ...] = ()
     """(status, what the document says it means)."""
+    name: str = ""
+    """Its `operationId`."""
+    written: str = ""
+    """`METHOD /path` as the document writes it."""
+    links: tuple[DeclaredLink, ...] = ()
 
 
 class Spec(Struct, frozen=True, kw_only=True):
@@ -131,7 +138,8 @@ def _operations(paths: dict[str, Any], scope: Scope) -> Iterator[SpecOperation]:
             operation = Operation(method=method.upper(), template=template)
             if operation.id not in seen:
                 seen.add(operation.id)
-                yield _operation(operation, declared, item, file, scope)
+                found = _operation(operation, declared, item, file, scope)
+                yield replace(found, written=f"{method.upper()} {name}")
 
 
 def _template(path: str) -> str:
@@ -187,6 +195,8 @@ def _operation(
         editions=_extension(declared, _EDITIONS),
         description=_prose(declared),
         meanings=tuple(_meanings(declared.get("responses"), file, scope)),
+        name=str(declared.get("operationId") or ""),
+        links=tuple(read_links(declared, file, scope)),
     )
 
 

@@ -14,12 +14,15 @@ from premortem.domain.template import Match, Matcher
 from premortem.domain.traffic import Exchange, Operation, OperationProfile, Profile, Request
 from premortem.learn.bodies import read_body
 from premortem.learn.declared import merge_spec
+from premortem.learn.declared_links import declared_links, with_declared
 from premortem.learn.echoes import settled as settled_echoes
+from premortem.learn.effects import find_effects
 from premortem.learn.event_logs import Listings
 from premortem.learn.evidence import Names, observe
-from premortem.learn.facts import Facts, FactSheet
+from premortem.learn.facts import FACTS_MAX, Facts, FactSheet
 from premortem.learn.flows import group_flows
 from premortem.learn.links import find_links
+from premortem.learn.looks import Looks
 from premortem.learn.machine import Lives
 from premortem.learn.openapi import Spec
 from premortem.learn.operations import OPERATIONS_MAX, OperationStats
@@ -63,6 +66,7 @@ def learn_profile(read: Read, *, spec: Spec | None, now: float, parent: str = ""
     operations = with_views(operations, traffic.rows())
     if spec is not None:
         operations = merge_spec(operations, spec)
+        links = with_declared(links, declared_links(spec))
     profile = Profile(
         version="",
         parent=parent,
@@ -79,6 +83,7 @@ def learn_profile(read: Read, *, spec: Spec | None, now: float, parent: str = ""
         machines=traffic.lives.machines(facts.rows),
         pairings=find_pairings(facts.rows),
         logs=traffic.listings.logs(facts.rows),
+        effects=find_effects(facts.rows, traffic.looks),
         spec_title=spec.title if spec is not None else "",
         ambiguous=templates.ambiguous,
     )
@@ -121,6 +126,7 @@ class _Traffic:
         self.clock = Clock()
         self.lives = Lives(expected)
         self.listings = Listings()
+        self.looks = Looks(min(expected, FACTS_MAX))
         self.sessions: set[str] = set()
         self.origins: Counter[str] = Counter()
         self.count = 0
@@ -143,6 +149,7 @@ class _Traffic:
         depth = self.sheet.depth
         if depth == 2:
             self.sheet.add(Facts.of(exchange, exchange_id, match, asked, answered))
+            self.looks.add(exchange_id, exchange, match, asked, answered)
         else:
             self.sheet.add(Facts.bare(exchange, exchange_id, operation_id) if depth else None)
         self._repeats.add(exchange, operation_id)

@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from premortem.domain.places import Place, parse_place
-from premortem.domain.relations import EventLog, Pairing, Pool, Rule, StateMachine
+from premortem.domain.relations import Effect, EventLog, Pairing, Pool, Rule, StateMachine
 from premortem.domain.template import Matcher
 from premortem.domain.traffic import Operation, OperationProfile, Profile
 
@@ -87,6 +87,7 @@ def renamed(profile: Profile, names: Mapping[str, Naming]) -> Profile:
         machines=tuple(_machine(machine, ids) for machine in profile.machines),
         pairings=tuple(_pairing(pairing, ids) for pairing in profile.pairings),
         logs=tuple(_log(log, ids) for log in profile.logs),
+        effects=tuple(_effect(effect, names) for effect in profile.effects),
     )
 
 
@@ -156,6 +157,23 @@ def _log(log: EventLog, ids: Mapping[str, str]) -> EventLog:
         listing=ids.get(log.listing, log.listing),
         maker=ids.get(log.maker, log.maker),
         changes=tuple((ids.get(name, name), count) for name, count in log.changes),
+    )
+
+
+def _effect(effect: Effect, names: Mapping[str, Naming]) -> Effect:
+    """EFFECT with the names that its operations' paths have now."""
+    after, read = names.get(effect.after), names.get(effect.read)
+    mine = read.parameters if read is not None else {}
+    theirs = after.parameters if after is not None else {}
+    return replace(
+        effect,
+        after=after.operation.id if after is not None else effect.after,
+        read=read.operation.id if read is not None else effect.read,
+        where=tuple((mine.get(name, name), theirs.get(at, at)) for name, at in effect.where),
+        query=tuple(
+            (name, f"{{{theirs.get(value[1:-1], value[1:-1])}}}" if value[:1] == "{" else value)
+            for name, value in effect.query
+        ),
     )
 
 

@@ -14,25 +14,35 @@ from premortem.models.fetch import (
     fetch_several,
     find_cached,
 )
+from premortem.models.lessons import Lesson
+from premortem.models.llamacpp import Addition, name_of
 from premortem.models.minilm import MiniLM
 from premortem.models.opening import (
     Described,
     choose,
     described,
     described_encoder,
+    file_of,
+    known,
     open_engine,
 )
+from premortem.models.tuning import Pack, Stepped, Tuner, memory_bytes
 
 __all__ = [
     "BUILT_IN",
     "ENCODER",
+    "Addition",
     "Ask",
     "Described",
     "Engine",
     "Failed",
+    "Lesson",
     "MiniLM",
     "Outcome",
+    "Pack",
     "Reply",
+    "Stepped",
+    "Tuner",
     "Usage",
     "cached_file",
     "choose",
@@ -40,6 +50,10 @@ __all__ = [
     "described_encoder",
     "fetch",
     "fetch_several",
+    "file_of",
     "find_cached",
+    "known",
+    "memory_bytes",
+    "name_of",
     "open_engine",
 ]

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 import secrets
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from premortem.errors import ConfigError, ModelError, ModelMissing
 from premortem.models.engine import REPLY_TOKENS_MAX, Ask, Failed, Outcome, Reply, Usage, added
@@ -23,6 +28,14 @@ _DIGEST_BYTES = 1 << 20
 """Of a file, its size and this much of its beginning tell its version."""
 
 
+class Addition(Struct, frozen=True, kw_only=True):
+    """What was trained on top of a model."""
+
+    name: str
+    file: bytes
+    """GGUF, as llama.cpp reads LoRA adapters."""
+
+
 class LlamaCpp:
     """A model in this process. See `engine.Engine`.
 
@@ -31,16 +44,22 @@ class LlamaCpp:
     """
 
     def __init__(
-        self, path: Path, *, slots: int = 8, threads: int = 1, context_tokens: int = 1280
+        self,
+        path: Path,
+        *,
+        slots: int = 8,
+        threads: int = 1,
+        context_tokens: int = 1280,
+        addition: Addition | None = None,
     ) -> None:
-        """Load PATH. Raises ModelMissing without file or library, ModelError for a bad file,
-        ConfigError for impossible numbers."""
+        """Load PATH, and what was trained on top of it. Raises ModelMissing without file or
+        library, ModelError for a bad file, ConfigError for impossible numbers."""
         if not (1 <= slots <= SLOTS_MAX and 1 <= context_tokens <= CONTEXT_TOKENS_MAX):
             raise ConfigError(
                 f"slots = {slots} with context_tokens = {context_tokens} cannot be: at most "
                 f"{SLOTS_MAX} and {CONTEXT_TOKENS_MAX}; mend it under [models.NAME]"
             )
-        self._name = f"llamacpp {path.stem} {_version(path)}"
+        self._name = name_of(path) + (f" + {addition.name}" if addition else "")
         self._slots = slots
         self._usage = Usage()
         self.key = secrets.token_hex(16)
@@ -56,7 +75,8 @@ class LlamaCpp:
         parameters.cache_ram_mib = 0
         parameters.api_keys = [self.key]
         try:
-            self._server: Any = library.Server(parameters)
+            with _beside(addition, parameters, library):
+                self._server: Any = library.Server(parameters)
         except RuntimeError as error:
             raise ModelError(
                 f"llama.cpp cannot load {path} ({error}); is it a whole GGUF file of a model "
@@ -65,7 +85,7 @@ class LlamaCpp:
 
     @property
     def name(self) -> str:
-        """`llamacpp FILE VERSION`."""
+        """`llamacpp FILE VERSION`, and what was trained on top of it."""
         return self._name
 
     @property
@@ -131,6 +151,25 @@ def _read(answer: Any, count: int) -> list[Outcome]:
         )
         for index, (choice, text) in enumerate(zip(answer["choices"], texts, strict=True))
     ]
+
+
+@contextmanager
+def _beside(addition: Addition | None, parameters: Any, library: Any) -> Iterator[None]:
+    """PARAMETERS that name ADDITION's file. The library knows files only, and has read it when it
+    is loaded: production's data lies open no longer than that, for this user alone."""
+    if addition is None:
+        yield
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "adapter.gguf"
+        path.write_bytes(addition.file)
+        parameters.lora_adapters = [library.CommonAdapterLoraInfo(str(path), 1.0)]
+        yield
+
+
+def name_of(path: Path) -> str:
+    """What the engine calls the model in the file PATH. Raises ModelMissing or ModelError."""
+    return f"llamacpp {path.stem} {_version(path)}"
 
 
 def _version(path: Path) -> str:

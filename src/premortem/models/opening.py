@@ -11,7 +11,7 @@ from premortem.config import Config, ModelConfig
 from premortem.errors import ConfigError, PremortemError
 from premortem.models.engine import Engine
 from premortem.models.fetch import BUILT_IN, ENCODER, cached_file, find_cached, needed
-from premortem.models.llamacpp import LlamaCpp, available
+from premortem.models.llamacpp import Addition, LlamaCpp, available
 from premortem.models.openai import OpenAICompatible, check
 
 _BUILT_IN = ModelConfig(engine="llamacpp")
@@ -57,8 +57,9 @@ def choose(config: Config, name: str = "") -> tuple[str, ModelConfig]:
     return chosen, models[chosen]
 
 
-def open_engine(config: Config, name: str = "") -> Engine:
-    """The model NAME, ready to answer; empty: the one to use.
+def open_engine(config: Config, name: str = "", *, addition: Addition | None = None) -> Engine:
+    """The model NAME, ready to answer; empty: the one to use. ADDITION: what was trained on top
+    of it; endpoints are asked as they are.
 
     Raises ConfigError, ModelMissing or ModelError.
     """
@@ -72,6 +73,7 @@ def open_engine(config: Config, name: str = "") -> Engine:
         slots=model.slots,
         threads=model.threads,
         context_tokens=model.context_tokens,
+        addition=addition,
     )
 
 

@@ -21,12 +21,12 @@ from premortem.analyse import (
     finding_of,
     freedom_of,
     kind_of,
-    minimise,
     same,
     shared_id,
 )
+from premortem.analyse.minimise import minimise
 from premortem.capture import Redactor
-from premortem.checks import Checker, log_error, no_answer, open_checker
+from premortem.checks import Checker, log_error, no_answer, open_checker, unlike_recorded
 from premortem.config import Config
 from premortem.domain.run import Case, Finding, RunSummary, Sent, Sequence, Verdict
 from premortem.domain.traffic import Exchange, Profile
@@ -139,6 +139,8 @@ class Bench:
         tried, sent = self.send(sequence, ready=verdict.check == no_answer.NAME)
         if verdict.check == log_error.NAME:
             again = same(verdict, self._logged(sent[-1], mark))
+        elif verdict.check == unlike_recorded.NAME:
+            again = unlike_recorded.shows_again(verdict, sent[-1])
         else:
             again = same(verdict, self.checker.check(tried.cases[-1], sent[-1], sent[:-1]))
         if again is None:

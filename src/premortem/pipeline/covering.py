@@ -13,7 +13,7 @@ import msgspec
 
 from premortem.agent.steps.engine import ClientFactory
 from premortem.agent.steps.world import IN_SESSION, ScenarioClient
-from premortem.analyse import CoverageMap, coverage_map
+from premortem.analyse.coverage_map import CoverageMap, coverage_map
 from premortem.checks.check import is_foreign
 from premortem.config import Config
 from premortem.domain.bodies import general, read_body

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import chain
 
 from msgspec import Struct
 
+from premortem.agent.planning.declared import declared_way
 from premortem.config import Config
 from premortem.domain import run
 from premortem.domain.context import NOTHING, Context
-from premortem.domain.run import Rejection
-from premortem.domain.traffic import Exchange, Profile
+from premortem.domain.rejection import Rejection
+from premortem.domain.traffic import Exchange, OperationProfile, Profile
 from premortem.generate import (
+    DeclaredWay,
     Headers,
     Narrower,
     generate,
@@ -22,6 +24,7 @@ from premortem.generate import (
 )
 from premortem.generate.llm_batch import Progress
 from premortem.generate.traffic import Rooms
+from premortem.models import Addition
 from premortem.pipeline.modelling import by_model, quiet
 from premortem.pipeline.ruling import declared_invariants, stated_rules
 from premortem.pipeline.securing import means_of, security_notes
@@ -63,6 +66,7 @@ def produce(
     now: float = 0.0,
     credentials: Collection[str] = (),
     rooms: Rooms | None = None,
+    addition: Addition | None = None,
     progress: Progress = quiet,
 ) -> Generated:
     """COUNT validated cases from PROFILE within CONTEXT; the same seed gives the same ones.
@@ -70,7 +74,7 @@ def produce(
     ORDERS: also whole sequences in another order than production's.
     NOW: seconds since the epoch, for date windows that are relative to it. CREDENTIALS: redaction
     tokens that stand for roles' secrets, so that logins can be sampled. ROOMS: see
-    `training.rooms_of`. PROGRESS: told how far a
+    `training.rooms_of`. ADDITION: see `promoting.promoted_addition`. PROGRESS: told how far a
     language model has come, where one is asked. Raises ConfigError for a context that cannot be
     followed, ModelError for a model that cannot be asked: before anything is made.
     """
@@ -79,6 +83,7 @@ def produce(
     """As they are configured, and as they stand in what was redacted."""
     validator = Validator(profile, target=config.target, identities=mine, credentials=credentials)
     rejections: list[Rejection] = []
+    fell_back: list[int] = []
     with by_model(
         profile,
         exchanges,
@@ -86,6 +91,8 @@ def produce(
         weights=weights,
         count=count,
         seed=seed,
+        addition=addition,
+        validate=before_context(validator, narrower),
         progress=progress,
     ) as made:
         sequences = tuple(
@@ -106,10 +113,40 @@ def produce(
                 invariants=declared_invariants(config),
                 stated=stated_rules(profile, config, now=now),
                 means=means_of(config),
+                way=declared_ways(profile, config),
+                fell_back=fell_back.append,
             )
         )
-    notes = (*made.notes, *security_notes(profile, exchanges, config, weights))
+    rejections += made.rejections()
+    told = (*made.notes, *_fallen(fell_back))
+    notes = (*told, *security_notes(profile, exchanges, config, weights))
     return Generated(sequences=sequences, rejections=tuple(rejections), notes=notes)
+
+
+def _fallen(counts: Sequence[int]) -> tuple[str, ...]:
+    return tuple(f"{n:,} cases that no model made were drawn by sample" for n in counts if n)
+
+
+def declared_ways(profile: Profile, config: Config) -> DeclaredWay:
+    """What leads to operations of PROFILE that nobody was seen using, sent by configured roles."""
+
+    def way(operation: OperationProfile) -> tuple[run.Case, ...]:
+        found = declared_way(operation, profile, roles=tuple(config.roles))
+        return () if isinstance(found, str) else found
+
+    return way
+
+
+def before_context(
+    validator: Validator, narrower: Narrower | None
+) -> Callable[[run.Case], Rejection | None]:
+    """Why what a model just wrote must not be sent, or None; it is asked for anew. What NARROWER
+    has still to bring into its context is not judged yet."""
+
+    def validate(case: run.Case) -> Rejection | None:
+        return validator.validate(case, ()) if narrower is None else None
+
+    return validate
 
 
 def fitting(

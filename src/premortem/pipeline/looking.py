@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from premortem.analyse import Compared, compare_runs, hdr_log
+from premortem.analyse import Compared, compare_runs
+from premortem.analyse.hdr_log import hdr_log
 from premortem.domain.live import LiveRun
 from premortem.domain.run import RunSummary
 from premortem.errors import InputError

@@ -12,6 +12,8 @@ from msgspec import Struct
 
 from premortem import models
 from premortem.config import Config
+from premortem.domain.rejection import Rejection
+from premortem.domain.run import Case
 from premortem.domain.traffic import Exchange, OperationProfile, Profile
 from premortem.errors import InputError, NothingLearned
 from premortem.generate import CaseSource, LlmMutator, LlmSource, Mutator, PartlyByModel, Sampler
@@ -31,6 +33,10 @@ class ByModel(Struct, kw_only=True):
     sources: Mapping[str, CaseSource] = {}
     batcher: Batcher | None = None
 
+    def rejections(self) -> tuple[Rejection, ...]:
+        """Answers that were given up since this was asked last."""
+        return self.batcher.taken() if self.batcher is not None else ()
+
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader has to know: a limit that was reached, and what asking took."""
@@ -43,6 +49,11 @@ class ByModel(Struct, kw_only=True):
             f"{self.batcher.engine.name}: {tally.usable:,} of {tally.answers:,} answers used; "
             f"{tokens:,} tokens, {self.batcher.budget.seconds:.0f} s{cost}"
         ]
+        if tally.regenerated:
+            found.append(
+                f"{tally.regenerated:,} answers were asked for anew with the reason why one was "
+                f"rejected, {tally.mended:,} of them used; premortem cases --rejected --by rule"
+            )
         if self.batcher.spent:
             found.append(f"the model was asked no more: {self.batcher.spent} is reached")
         return tuple(found)
@@ -57,10 +68,13 @@ def by_model(
     weights: Mapping[str, int],
     count: int,
     seed: int,
+    addition: models.Addition | None = None,
+    validate: Callable[[Case], Rejection | None] = lambda _case: None,
     progress: Progress = quiet,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[ByModel]:
-    """The sources that WEIGHTS of COUNT cases want from a model; none opens none.
+    """The sources that WEIGHTS of COUNT cases want from a model; none opens none. ADDITION: see
+    `promoting.promoted_addition`. VALIDATE: see `LlmSource`.
 
     Raises ModelMissing, ModelError or ConfigError before anything is made.
     """
@@ -72,7 +86,7 @@ def by_model(
         yield ByModel()
         return
     _, model = models.choose(config)
-    engine = models.open_engine(config)
+    engine = models.open_engine(config, addition=addition)
     try:
         budget = Budget(
             tokens_max=model.tokens_max,
@@ -90,6 +104,7 @@ def by_model(
                 sampler=sampler,
                 batcher=batcher,
                 temperature=model.temperature,
+                validate=validate,
             )
         }
         if share:
@@ -126,6 +141,7 @@ def try_model(
     operation_id: str = "",
     count: int = 8,
     seed: int = 1,
+    addition: models.Addition | None = None,
     progress: Progress = quiet,
 ) -> Tried:
     """COUNT cases of one operation of PROFILE by the model NAME; stores and sends nothing.
@@ -134,7 +150,7 @@ def try_model(
     `by_model` raises, NothingLearned without such an operation.
     """
     _, model = models.choose(config, name)
-    engine = models.open_engine(config, name)
+    engine = models.open_engine(config, name, addition=addition)
     try:
         budget = Budget(
             tokens_max=model.tokens_max, seconds_max=model.seconds_max, cost_max=model.cost_max

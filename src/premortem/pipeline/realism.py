@@ -5,13 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from msgspec import Struct
+
 from premortem.analyse.realism import Quality, Specimen, of_exchanges, of_sequences, quality
 from premortem.domain import run
 from premortem.domain.traffic import Exchange, Profile
 from premortem.domain.traffic_model import TrafficModel
 from premortem.errors import NothingLearned
-from premortem.generate import Sampler
+from premortem.generate import LlmSource, Sampler
+from premortem.generate.llm_batch import Batcher
 from premortem.generate.traffic import HELD_OUT_SHARE, Rooms, TrafficSource, held_out
+from premortem.models import Engine
+from premortem.models.budget import Budget
 
 REQUESTS_MAX = 8_000
 """Of one source, and of production on either side."""
@@ -19,6 +24,19 @@ HELD_OUT_MIN = 40
 """Requests of held-out sessions on either side; with fewer there is nothing to compare with."""
 HALF = 0.5
 
+TOKENS_MAX, SECONDS_MAX = 2_000_000, 1_800.0
+"""Of one language model that is asked."""
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """Language models, and how many requests each is to write."""
+
+    engines: Mapping[str, Engine] = {}
+    """By the name that the table shows."""
+    count: int = 0
+
+
+NOBODY = Asked()
 Made = tuple[Sequence[Specimen], float, float]
 """(requests, CPU-seconds they took, share that the schema allows)."""
 Told = Callable[[str], None]
@@ -30,14 +48,17 @@ def measured(
     *,
     model: TrafficModel | None = None,
     seed: int = 1,
+    others: Mapping[str, TrafficSource] | None = None,
+    asked: Asked = NOBODY,
     clock: Callable[[], float] = time.process_time,
     tell: Told = lambda _: None,
 ) -> Quality:
     """The sources `sample` and, where there is a MODEL, `traffic`, beside production.
 
     Compared is what production let through (below 400): that is what realistic requests are to be
-    like. TELL: what is done at the moment. Raises NothingLearned where too few sessions are held
-    out, InputError without scikit-learn.
+    like. OTHERS: further candidates by name, which draw as `traffic` does. ASKED: language models
+    that write, too. TELL: what is done at the moment. Raises NothingLearned where too few sessions
+    are held out, InputError without scikit-learn.
     """
     share = model.held_out_share if model is not None else HELD_OUT_SHARE
     tell("reading")
@@ -55,13 +76,20 @@ def measured(
     begun = clock()
     drawn = list(sampled(sampler, counts))
     made["sample"] = (list(of_sequences(drawn, profile)), clock() - begun, 1.0)
-    if model is not None:
-        tell("drawing with traffic")
-        source = TrafficSource(Rooms(profile, exchanges, model), seed)
+    sources = (
+        {} if model is None else {"traffic": TrafficSource(Rooms(profile, exchanges, model), seed)}
+    )
+    for name, source in (sources | dict(others or {})).items():
+        tell(f"drawing with {name}")
         begun = clock()
         drawn = [s for id_, count in counts.items() for s in source.drawn(id_, count)]
         spent, valid = clock() - begun, source.valid / max(1, source.tried)
-        made["traffic"] = (list(of_sequences(drawn, profile)), spent, valid)
+        made[name] = (list(of_sequences(drawn, profile)), spent, valid)
+    for name, engine in asked.engines.items():
+        tell(f"asking {name}")
+        begun = clock()
+        written = list(asked_for(engine, profile, exchanges, counts, asked.count, seed=seed))
+        made[name] = (list(of_sequences(written, profile)), clock() - begun, 1.0)
     tell("comparing")
     return quality(
         training=training,
@@ -72,6 +100,31 @@ def measured(
         model=model.version if model is not None else "",
         seed=seed,
     )
+
+
+def asked_for(
+    engine: Engine,
+    profile: Profile,
+    exchanges: Mapping[str, Exchange],
+    counts: Mapping[str, int],
+    total: int,
+    *,
+    seed: int,
+) -> Iterator[run.Sequence]:
+    """TOTAL requests that ENGINE writes, over the operations that it can say anything about in
+    proportion to COUNTS."""
+    sampler = Sampler(profile, exchanges, seed)
+    budget = Budget(tokens_max=TOKENS_MAX, seconds_max=SECONDS_MAX)
+    source = LlmSource(
+        profile, exchanges, seed, sampler=sampler, batcher=Batcher(engine, budget, wanted=total)
+    )
+    usable = {id_: count for id_, count in counts.items() if source.can(id_)}
+    everything = sum(usable.values()) or 1
+    for id_, count in usable.items():
+        start = sampler.start(id_)
+        setup = start.setup if start is not None else ()
+        for case in source.cases(id_, max(1, round(total * count / everything))):
+            yield run.Sequence(cases=(*setup, case))
 
 
 def _split(

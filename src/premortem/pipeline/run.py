@@ -14,10 +14,12 @@ import msgspec
 from msgspec import Struct
 
 from premortem.analyse import active, group
+from premortem.analyse.differential import Differential, Key
 from premortem.capture import Redactor
-from premortem.checks import Checker, log_error, open_checker
+from premortem.checks import Checker, log_error, open_checker, unlike_recorded
 from premortem.checks.own import BROKEN
 from premortem.config import Config
+from premortem.domain.agreement import Agreement
 from premortem.domain.condition import parse_condition
 from premortem.domain.live import LiveRun
 from premortem.domain.run import Finding, Plan, Result, RunSummary, Sequence, Threshold
@@ -187,7 +189,7 @@ def execute(
         fresh = fresh_state(line, supply.accounts)
         if not prepared.resume:
             fresh()
-        collected = _Collected(supply)
+        collected = _Collected(supply, prepared.checker)
         header = config.target.edition_header
         covers = Covering(prepared.profile, edition_header=header, run_id=prepared.run.run_id)
         redactor = Redactor(store.redaction_key, config.redact)
@@ -213,10 +215,10 @@ def execute(
                 yield event
         store.save_run(collected.summary)
         shared = plan.scale.controllers_max > 1
-        if shared:
-            collected.add_stored(store)
+        agreements = collected.settled(store, shared=shared)
         stored = shared or prepared.resume
-        store.coverage.save(run_coverage(covers, collected.summary, store, reach, stored=stored))
+        covered = run_coverage(covers, collected.summary, store, reach, stored=stored)
+        store.coverage.save(msgspec.structs.replace(covered, agreements=agreements))
         collected.add_logged(logged, line, stop)
         bench = _bench(prepared, line, config, fresh=fresh, log=reach.log_path)
         yield from _confirmed(prepared, collected, bench, config, store, stop=stop, shorter=shorter)
@@ -309,8 +311,10 @@ def _confirmed(
 class _Collected:
     """Keeps the suspicious results for grouping, with the sequences they belong to."""
 
-    def __init__(self, supply: Supply) -> None:
+    def __init__(self, supply: Supply, checker: Checker) -> None:
         self._supply = supply
+        differs = _is_on(checker, unlike_recorded.NAME)
+        self._differing = Differential(supply.exchanges, supply.sequence) if differs else None
         self.suspicious: list[Result] = []
         self.sequences: dict[str, Sequence] = {}
         self.broken: dict[str, None] = {}
@@ -322,11 +326,20 @@ class _Collected:
             self.summary = event.summary
         elif isinstance(event, Gathered):
             self._supply.gathered(event)
+            if self._differing is not None:
+                self._differing.take(event.results)
             failed = [result for result in event.results if result.verdicts]
             for result in failed:
                 self._add(result, self._supply.sequence(result.sequence_id))
 
-    def add_stored(self, store: Store) -> None:
+    def settled(self, store: Store, *, shared: bool) -> tuple[Agreement, ...]:
+        """Take in what other controllers saw, if SHARED, and what differs from what was recorded.
+        Gives how often it was as recorded."""
+        if shared:
+            self._add_stored(store)
+        return self._add_differing(self._differing, store) if self._differing is not None else ()
+
+    def _add_stored(self, store: Store) -> None:
         """What other controllers saw, too: it lies in the store."""
         mine = {(result.sequence_id, result.position) for result in self.suspicious}
         for result in store.results(self.summary.id, failed=True):
@@ -341,6 +354,14 @@ class _Collected:
                 self._add(result, sequence)
         except (TargetError, KeyboardInterrupt):
             return  # what else is to be sent again will say so
+
+    def _add_differing(self, differing: Differential, store: Store) -> tuple[Agreement, ...]:
+        before = store.coverage.of_all() if differing.differs else None
+        places: set[Key] = set()
+        for result, sequence, keys in differing.suspicious(before.agreements if before else ()):
+            self._add(result, sequence)
+            places |= keys
+        return differing.agreements(without=places)
 
     def _add(self, result: Result, sequence: Sequence | None) -> None:
         about_checks = [v for v in result.verdicts if v.signature.startswith(BROKEN)]

@@ -8,14 +8,17 @@ from functools import cached_property
 
 from premortem.config import Config
 from premortem.domain.live import PlanSlice
-from premortem.domain.run import Case, Plan, Rejection, Sequence
+from premortem.domain.rejection import Rejection
+from premortem.domain.run import Case, Plan, Sequence
 from premortem.domain.traffic import Exchange, Profile
 from premortem.errors import ConfigError, PremortemError
-from premortem.generate import first_cycle, isolated, once_places, replay, unique_places
+from premortem.generate import first_cycle, isolated, once_places, unique_places
 from premortem.generate.llm_batch import Progress
+from premortem.generate.replay import replay
 from premortem.pipeline.accounts import account_cases, account_changes, credential_tokens
 from premortem.pipeline.generate import Generated, produce, recorded
 from premortem.pipeline.modelling import quiet
+from premortem.pipeline.promoting import promoted_addition
 from premortem.pipeline.securing import refuse_security
 from premortem.pipeline.targeting import Targeted
 from premortem.pipeline.training import rooms_of
@@ -70,6 +73,7 @@ class Supply:
             id_: e for id_, e in self._exchanges.items() if id_ not in made_already | changing
         }
         self._rooms = rooms_of(store, self.profile, self._exchanges, plan.sources)
+        self._addition = promoted_addition(store, config, self.profile.version, plan.sources)
         self._held: dict[str, Sequence] = {}
         self._parts: dict[int, Arranged] = {}
         self._targeted = self._target() if plan.goals.coverage else None
@@ -208,6 +212,7 @@ class Supply:
             now=self._began,
             credentials=self._tokens,
             rooms=self._rooms,
+            addition=self._addition,
             progress=self._progress,
         )
 
@@ -221,6 +226,7 @@ class Supply:
             credentials=self._tokens,
             now=self._began,
             rooms=self._rooms,
+            addition=self._addition,
             progress=self._progress,
         )
 

@@ -20,7 +20,7 @@ from premortem.agent.emit.summary_markdown import FILE_NAME as SUMMARY
 from premortem.agent.understanding.explore import explore
 from premortem.agent.understanding.failure_modes import FAILURE_MODES
 from premortem.agent.understanding.index import Index
-from premortem.analyse import coverage_map
+from premortem.analyse.coverage_map import coverage_map
 from premortem.config import Config
 from premortem.domain.access import NOBODY
 from premortem.domain.access_matrix import AccessCell, AccessMatrix, matrix_of

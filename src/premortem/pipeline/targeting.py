@@ -12,14 +12,16 @@ from operator import itemgetter
 from premortem.checks.message import message_of
 from premortem.checks.signature import normalise, without_values
 from premortem.config import Config
-from premortem.domain.run import SAFE_METHODS, Case, Plan, Rejection, Result, Sequence
+from premortem.domain.rejection import Rejection
+from premortem.domain.run import SAFE_METHODS, Case, Plan, Result, Sequence
 from premortem.domain.traffic import Exchange, OperationProfile, Profile, Request, Response
 from premortem.errors import InputError
 from premortem.generate import Aiming, Novelty, composed
 from premortem.generate.llm_batch import Progress
 from premortem.generate.traffic import Rooms
 from premortem.learn import compare_profiles
-from premortem.pipeline.generate import Generated, fitting
+from premortem.models import Addition
+from premortem.pipeline.generate import Generated, before_context, declared_ways, fitting
 from premortem.pipeline.modelling import ByModel, by_model, quiet
 from premortem.pipeline.ruling import declared_invariants, stated_rules
 from premortem.pipeline.securing import means_of
@@ -53,6 +55,7 @@ class Targeted:
         credentials: Collection[str],
         now: float,
         rooms: Rooms | None = None,
+        addition: Addition | None = None,
         progress: Progress = quiet,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -68,7 +71,8 @@ class Targeted:
         )
         self._rejections: list[Rejection] = []
         self._open = ExitStack()
-        asked = _asked(profile, exchanges, plan, config=config, progress=progress)
+        judge = before_context(validator, narrower)
+        asked = _asked(profile, exchanges, plan, config, addition, judge, progress)
         self._made: ByModel = self._open.enter_context(asked)
         composer, chosen = composed(
             profile,
@@ -78,10 +82,7 @@ class Targeted:
             seed=plan.seed,
             safe_only=plan.safe_methods_only,
             orders=plan.sequences,
-            sources={
-                **self._made.sources,
-                **traffic_source(rooms, plan.sources, plan.seed),
-            },
+            sources={**self._made.sources, **traffic_source(rooms, plan.sources, plan.seed)},
             narrower=narrower,
             credentials=credentials,
             validate=validator.validate,
@@ -89,6 +90,7 @@ class Targeted:
             invariants=declared_invariants(config),
             stated=stated_rules(profile, config, now=now),
             means=means_of(config),
+            way=declared_ways(profile, config),
         )
         self._aiming = Aiming(
             profile,
@@ -123,7 +125,8 @@ class Targeted:
         """The generated sequences of slice NUMBER; see `Aiming.slice`."""
         self._learn(before=number - 1)
         made = self._aiming.slice(requests, finals_max=finals_max, late=late)
-        rejections, self._rejections[:] = tuple(self._rejections), []
+        rejections = (*self._rejections, *self._made.rejections())
+        self._rejections.clear()
         return Generated(sequences=tuple(made), rejections=rejections, notes=self._made.notes)
 
     def sending(
@@ -178,8 +181,9 @@ def _asked(
     profile: Profile,
     exchanges: Mapping[str, Exchange],
     plan: Plan,
-    *,
     config: Config,
+    addition: Addition | None,
+    validate: Callable[[Case], Rejection | None],
     progress: Progress,
 ) -> AbstractContextManager[ByModel]:
     return by_model(
@@ -189,6 +193,8 @@ def _asked(
         weights=plan.sources,
         count=plan.planned_dynamic,
         seed=plan.seed,
+        addition=addition,
+        validate=validate,
         progress=progress,
     )
 

@@ -31,6 +31,9 @@ from premortem.send.users import Visit
 
 SAMPLE_PER_JOB = 100
 """Results of a job that are kept in full, spread evenly over it; a controller keeps fewer."""
+WHOLE_PER_JOB = 300
+"""Cases of replayed sequences of which a job keeps all in full: what an answer is depends on what
+came before it."""
 FENCE = 0.1
 """This share of a lease before its end nothing is sent any more: the message that granted it took
 its time."""
@@ -53,6 +56,7 @@ class Course:
         "position",
         "sequence",
         "visit",
+        "whole",
     )
 
     def __init__(self, sequence: Sequence, first: int, gone: frozenset[int] = frozenset()) -> None:
@@ -64,6 +68,8 @@ class Course:
         """Numbers of cases that ended under an earlier lease: their answers are lost."""
         self.visit: Visit | None = None
         """Whose session and cookies it goes out with, once it has begun."""
+        self.whole = False
+        """What comes of it is kept in full."""
         self.position = 0
         self.answers: list[Response | None] = []
         # Only answers that a later case takes values from are kept.
@@ -211,6 +217,7 @@ class Work:
         "_shift_s",
         "_slot",
         "_slots",
+        "_whole_left",
         "amid",
         "batches",
         "connections",
@@ -272,6 +279,7 @@ class Work:
         self.dead = False
         """Another's by now."""
         self.counting = Counting()
+        self._whole_left = WHOLE_PER_JOB
         self.sample_every = max(1, -(-total // SAMPLE_PER_JOB))
         self.batches = 0
         """Sent so far."""
@@ -369,7 +377,10 @@ class Work:
             self._number = number + 1
         else:
             flight.sequence = sequence
-            flight.course = Course(sequence, number)
+            flight.course = begun = Course(sequence, number)
+            if self._whole_left > 0 and sequence.replays:
+                begun.whole = True
+                self._whole_left -= len(sequence.cases)
             flight.kind, flight.case = None, sequence.cases[0]
             self._number = number + len(sequence.cases)
         self._index = index = index + 1
@@ -377,9 +388,9 @@ class Work:
         if index < len(self._sequences) and not self.connections and not self._remembers:
             self.due_at = clock.at(self._slots[slot] + self._shift_s)
         else:
-            begun = flight.course
-            if begun is not None and begun.memory is not None:
-                self._out(begun, begun.memory)
+            under_way = flight.course
+            if under_way is not None and under_way.memory is not None:
+                self._out(under_way, under_way.memory)
             self.refresh(clock)
 
     def _out(self, course: Course, memory: Memory) -> None:

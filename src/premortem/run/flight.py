@@ -119,8 +119,7 @@ class Keeping:
         """
         sent = flight.sent(answer, began, ended)
         verdicts = () if quick else self._check(flight.case, sent, before)
-        sampled = flight.number % work.sample_every == 0
-        if verdicts or sampled or self.is_novel(flight.case, answer.status):
+        if verdicts or _sampled(flight, work) or self.is_novel(flight.case, answer.status):
             _keep(flight, work, sent, verdicts)
 
     def counted(
@@ -153,8 +152,7 @@ class Keeping:
         work.counting.faulted(case, flight.number, flight.second, outcome, fault.kind)
         sent = flight.sent(fault, began, ended)
         verdicts = self._check(case, sent, before)
-        sampled = flight.number % work.sample_every == 0
-        if verdicts or sampled or self.is_novel(case, 0):
+        if verdicts or _sampled(flight, work) or self.is_novel(case, 0):
             _keep(flight, work, sent, verdicts)
 
     def is_novel(self, case: Case, status: int) -> bool:
@@ -165,6 +163,11 @@ class Keeping:
             return False
         self._novel[key] = seen + 1
         return True
+
+
+def _sampled(flight: Flight, work: Work) -> bool:
+    whole = flight.course is not None and flight.course.whole
+    return whole or flight.number % work.sample_every == 0
 
 
 def _keep(flight: Flight, work: Work, sent: Sent, verdicts: tuple[Verdict, ...]) -> None:

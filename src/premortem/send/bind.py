@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 import msgspec
 
+from premortem.domain.location import meant
 from premortem.domain.places import Place
 from premortem.domain.run import Binding, Case, Fault
 from premortem.domain.traffic import Request, Response
@@ -35,6 +36,8 @@ def bind(case: Case, answers: Sequence[Response | None]) -> Request | Fault:
         live = selected(answer, binding.select)
         if live is _MISSING or live is None:
             return _unbound(binding, f"the answer {answer.status} does not hold it")
+        if isinstance(live, str):
+            live = meant(binding.select, binding.recorded, live)
         request = _replaced(request, binding, live)
     return request
 

@@ -1,5 +1,6 @@
 """The store: captured, learned, generated and found values, encrypted."""
 
+from premortem.store.cases import REJECTIONS_KEPT_MAX
 from premortem.store.purge import Doomed, Purged, Wanted
 from premortem.store.query import (
     Added,
@@ -14,6 +15,7 @@ from premortem.store.rotation import Rotated, rotate_key
 from premortem.store.store import Store, open_store
 
 __all__ = [
+    "REJECTIONS_KEPT_MAX",
     "RESULTS_FULL_MAX",
     "Added",
     "Counted",

@@ -9,7 +9,8 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, delete, select
 
-from premortem.domain.run import Case, Rejection, Sequence
+from premortem.domain.rejection import Rejection, RejectionRule
+from premortem.domain.run import Case, Sequence
 from premortem.errors import InputError
 from premortem.store.batch import (
     BODY,
@@ -239,9 +240,7 @@ class Cases:
                         "created_at": self._clock(),
                         "piece": piece,
                     }
-                    current.row(
-                        rejections, row | current.record(rejection.reason.encode())._asdict()
-                    )
+                    current.row(rejections, row | current.record(_written(rejection))._asdict())
                 oldest = first + len(part) - REJECTIONS_KEPT_MAX
                 current.connection.execute(delete(rejections).where(rejections.c.seq < oldest))
 
@@ -255,9 +254,24 @@ class Cases:
             numbers = [row.piece for row in rows]
             found = read_cases(connection, self._reader, self._cipher, numbers)
         return [
-            Rejection(case=found[row.piece], rule=row.rule, reason=reason.decode())
+            _rejection(found[row.piece], row.rule, reason)
             for row, reason in zip(rows, reasons, strict=True)
         ]
+
+
+_BETWEEN = "\0"
+"""Between reason, prompt and output; older stores hold the reason alone."""
+
+
+def _written(rejection: Rejection) -> bytes:
+    parts = (rejection.reason, rejection.prompt)
+    told = [part.replace(_BETWEEN, " ") for part in parts]
+    return _BETWEEN.join((*told, rejection.output)).encode("utf-8", "replace")
+
+
+def _rejection(case: Case, rule: RejectionRule, record: bytes) -> Rejection:
+    reason, prompt, output = (*record.decode().split(_BETWEEN, 2), "", "")[:3]
+    return Rejection(case=case, rule=rule, reason=reason, prompt=prompt, output=output)
 
 
 def _not_one(prefix: str, ids: list[str]) -> str:

@@ -15,8 +15,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Row, bindparam, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Row, bindparam, select, text, update
 
 from premortem.domain.jobs import Count
 from premortem.store.cipher import Cipher
@@ -113,9 +112,12 @@ def _locked(connection: Connection, numbers: list[int]) -> dict[int, bytes]:
 
 
 def _make(connection: Connection, numbers: list[int]) -> None:
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
     rows = [{"id": number, "payload": b""} for number in numbers]
-    connection.execute(dialect.insert(counts).on_conflict_do_nothing(), rows)
+    connection.execute(_MADE, rows)
+
+
+_MADE = text("INSERT INTO counts (id, payload) VALUES (:id, :payload) ON CONFLICT DO NOTHING")
+"""In words that both databases know: a dialect of each would be loaded for it."""
 
 
 def _merged(cipher: Cipher, number: int, payload: bytes, more: list[Count]) -> _Second:

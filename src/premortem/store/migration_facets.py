@@ -32,7 +32,7 @@ from premortem.store.cipher import Cipher
 from premortem.store.facets import Book, Facet, bucket_of, tally
 from premortem.store.insertion import insert_rows
 from premortem.store.narrowing import OFFSET, value_numbers
-from premortem.store.tables import by_value
+from premortem.store.tables import find_by_value
 
 PAGE_MAX = 1000
 
@@ -141,7 +141,7 @@ def _new_tables(metadata: MetaData) -> None:
 
 
 def _exchanges(metadata: MetaData) -> Table:
-    return Table(
+    exchanges = Table(
         "exchanges",
         metadata,
         _key("seq"),
@@ -157,8 +157,9 @@ def _exchanges(metadata: MetaData) -> Table:
         _number("request_body", nullable=True),
         _number("response_body", nullable=True),
         Index("exchanges_in_order", "started_at", "seq", "facet"),
-        *(by_value(name) for name in ("first_value", "last_value")),
     )
+    find_by_value(exchanges)
+    return exchanges
 
 
 def _pieces(metadata: MetaData) -> Table:

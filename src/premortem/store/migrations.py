@@ -315,6 +315,30 @@ def _to_traffic_models(connection: Connection, _cipher: Cipher | None) -> None:
     metadata.create_all(connection)
 
 
+def _to_trained_models(connection: Connection, _cipher: Cipher | None) -> None:
+    metadata = MetaData()
+    Table(
+        "trained_models",
+        metadata,
+        _key("seq"),
+        Column("model", Text, nullable=False, unique=True),
+        _text("profile"),
+        _double("created_at"),
+        _binary("payload"),
+    )
+    Table(
+        "trained_parts",
+        metadata,
+        _key("id"),
+        _text("model"),
+        _text("kind", 8),
+        _integer("number"),
+        _binary("payload"),
+        Index("parts_of_model", "model", "kind", "number"),
+    )
+    metadata.create_all(connection)
+
+
 STEPS: tuple[Step, ...] = (
     _first_tables,
     to_facets,
@@ -323,5 +347,6 @@ STEPS: tuple[Step, ...] = (
     _to_coverage,
     _to_judgements,
     _to_traffic_models,
+    _to_trained_models,
 )
 """Step n leads from version n - 1 to n."""

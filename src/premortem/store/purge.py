@@ -35,6 +35,7 @@ from premortem.store.job_table import drop_jobs, open_job
 from premortem.store.narrowing import among_numbers
 from premortem.store.path_pages import drop_paths
 from premortem.store.query import StoredScenario, TrafficFilter
+from premortem.store.registry import drop_models_of
 from premortem.store.tables import (
     cases,
     exchanges,
@@ -164,6 +165,8 @@ class Purging:
             (traffic_models, self._models_of(found.profiles.values())),
         ):
             self._delete(table, numbers)
+        with self._database.writing() as connection:
+            drop_models_of(connection, found.profiles.values())
         self._delete_sequences(found.sequences)
         done = 0
         for part in _parts(self._in_order(found.exchanges)):

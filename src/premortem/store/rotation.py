@@ -45,6 +45,7 @@ from premortem.store.queue_rows import (
     place_of_run,
 )
 from premortem.store.records import place_of_traffic_model
+from premortem.store.registry import place_of_part, place_of_trained
 from premortem.store.store import opened_database
 from premortem.store.tables import (
     blocks,
@@ -65,6 +66,8 @@ from premortem.store.tables import (
     scenarios,
     shapes,
     traffic_models,
+    trained_models,
+    trained_parts,
 )
 
 NEW_VARIABLE = "PREMORTEM_NEW_KEY"
@@ -79,6 +82,8 @@ SEALED: Mapping[Table, Place] = {
     path_pages: lambda row: place_of_paths(row.id),
     profiles: lambda row: f"profile {row.version}",
     traffic_models: lambda row: place_of_traffic_model(row.profile),
+    trained_models: lambda row: place_of_trained(row.model),
+    trained_parts: lambda row: place_of_part(row.model, row.kind, row.number),
     runs: lambda row: f"run {row.id}",
     findings: lambda row: f"finding {row.id} of {row.run_id}",
     ignored: lambda row: f"ignored {row.finding_id}",

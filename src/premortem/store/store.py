@@ -12,16 +12,8 @@ from typing import Self
 from sqlalchemy import Connection, func, select
 
 from premortem.config import StoreConfig
-from premortem.domain.run import (
-    Case,
-    Finding,
-    Ignored,
-    Rejection,
-    Result,
-    RunSummary,
-    Sequence,
-    Turn,
-)
+from premortem.domain.rejection import Rejection
+from premortem.domain.run import Case, Finding, Ignored, Result, RunSummary, Sequence, Turn
 from premortem.domain.scenario import Scenario, ScenarioVerdict
 from premortem.domain.traffic import Exchange, Profile
 from premortem.domain.traffic_model import TrafficModel
@@ -50,6 +42,7 @@ from premortem.store.query import (
 )
 from premortem.store.queue import Queue
 from premortem.store.records import LATEST, Records
+from premortem.store.registry import Registry
 from premortem.store.results import RESULTS_FULL_MAX, Results
 from premortem.store.sqlite import SqliteDatabase
 
@@ -154,6 +147,7 @@ class Store:
         self._records = Records(database, self._cipher)
         self._coverage = Coverages(database, self._cipher)
         self._judgements = Judgements(database, self._cipher)
+        self._registry = Registry(database, self._cipher)
         self._queue = Queue(database, self._cipher, self._results)
         self._purging = Purging(database, self._cipher, reader, self._traffic)
 
@@ -273,6 +267,11 @@ class Store:
     def traffic_model(self, profile_version: str) -> TrafficModel | None:
         """The traffic model of that profile; None: none was trained."""
         return self._records.traffic_model(profile_version)
+
+    @property
+    def registry(self) -> Registry:
+        """Trained language models."""
+        return self._registry
 
     # Cases
 

@@ -16,10 +16,13 @@ counted (`counts`) are encrypted. Their numbers are made of the run's and a seco
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Connection,
     Double,
     Index,
     Integer,
@@ -28,7 +31,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
-    text,
+    event,
 )
 
 metadata = MetaData()
@@ -57,11 +60,20 @@ def _piece(name: str, *, nullable: bool = False) -> Column[int]:
     return Column(name, Number, nullable=nullable)
 
 
-def by_value(name: str) -> Index:
-    """Exchanges in order under one value that their paths may have."""
-    there = text(f"{name} IS NOT NULL")
-    columns = (name, "started_at", "seq", "facet")
-    return Index(f"exchanges_by_{name}", *columns, sqlite_where=there, postgresql_where=there)
+def find_by_value(exchanges: Table) -> None:
+    """Have EXCHANGES found in order under each value that their paths may have, once it is made.
+
+    In words that both databases know: SQLAlchemy's own would load the dialects of both.
+    """
+
+    def make(_exchanges: Table, connection: Connection, **_: Any) -> None:
+        for name in ("first_value", "last_value"):
+            connection.exec_driver_sql(
+                f"CREATE INDEX exchanges_by_{name} ON exchanges ({name}, started_at, seq, facet) "
+                f"WHERE {name} IS NOT NULL"
+            )
+
+    event.listen(exchanges, "after_create", make)
 
 
 schema_version = Table(
@@ -129,8 +141,8 @@ exchanges = Table(
     _piece("request_body", nullable=True),
     _piece("response_body", nullable=True),
     Index("exchanges_in_order", "started_at", "seq", "facet"),
-    *(by_value(name) for name in ("first_value", "last_value")),
 )
+find_by_value(exchanges)
 
 path_pages = Table(
     "path_pages",
@@ -337,6 +349,27 @@ traffic_models = Table(
     Column("version", Text, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("payload", LargeBinary, nullable=False),
+)
+
+trained_models = Table(
+    "trained_models",
+    metadata,
+    _key("seq"),
+    Column("model", Text, nullable=False, unique=True),
+    Column("profile", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+)
+
+trained_parts = Table(
+    "trained_parts",
+    metadata,
+    _key("id"),
+    Column("model", Text, nullable=False),
+    Column("kind", Kind, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    Index("parts_of_model", "model", "kind", "number"),
 )
 
 coverage = Table(

@@ -15,7 +15,8 @@ from premortem.config import TargetConfig
 from premortem.domain.bodies import FORM, is_json, read_body
 from premortem.domain.conform import Conformance, compiled, typed_form
 from premortem.domain.places import Place
-from premortem.domain.run import SAFE_METHODS, Case, Rejection
+from premortem.domain.rejection import Rejection
+from premortem.domain.run import SAFE_METHODS, Case
 from premortem.domain.template import parameter_names, split_template
 from premortem.domain.tokens import MARK, holds_token
 from premortem.domain.traffic import Pairs, Profile, Request

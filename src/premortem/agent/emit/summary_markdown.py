@@ -27,7 +27,7 @@ _ASKED = {
     "rule": "new business rule",
     "self": "self-evaluation",
 }
-_REFUSED = frozenset({"denied", "not_found", "conflict", "unchanged", "one_wins"})
+_REFUSED = frozenset({"denied", "not_found", "conflict", "unchanged", "one_wins", "unavailable"})
 
 
 def studio_summary_markdown(augmentation: Augmentation) -> str:

@@ -61,6 +61,7 @@ UNKNOWN_REFERENCE = FailureMode(
             no longer (exists?|there|around)
             made[ -]?up (id|number|\w+ id)
             unknown (id|identifier|number|reference|\w+ id)
+            0{8}-0{4}-0{4}-0{4}-0{12}
             never heard of
             (delet|remov|eras|wip|purg)(es?|ed|ing) .. (and|then) .. (then|afterwards|later|\
                 after that)

@@ -59,6 +59,8 @@ def deed(operation: OperationProfile) -> str:
         return _NOUNS[verb]
     if verb == "create":
         return thing
+    if titles.lists(operation):
+        return f"to list {titles.several(operation)}"
     return f"to {verb} {article(thing)} {thing}"
 
 

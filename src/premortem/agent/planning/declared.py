@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from premortem.agent.planning.expectation import asks_for_none
+from premortem.agent.planning.identity import ID_WORDS, identity_of, located
 from premortem.agent.planning.plausible import plausible_at
 from premortem.agent.understanding.words import (
     VERBS,
@@ -41,8 +42,6 @@ DEPTH_MAX = 5
 """Things that a thing may need before it, one below the other."""
 VERSIONS = frozenset({"version", "revision", "rev", "etag", "row_version", "lock_version"})
 """Fields that say which state of a thing a change is based on."""
-_ID_WORDS = frozenset(stems("id ids uuid guid key identifier ref slug name"))
-_IDS = ("id", "uuid", "guid", "key", "identifier", "slug", "name")
 _PARAMETER = re.compile(r"\{([^{}]+)\}((?::[\w-]+)?)")
 """A parameter, and a custom method behind it: `{id}:restart` (Google AIP-136)."""
 _WIDE = re.compile(r"admin|owner|root|super", re.IGNORECASE)
@@ -197,24 +196,32 @@ class _Row:
 
     def _named(self, operation: OperationProfile, prefix: tuple[str, ...], name: str) -> _Thing:
         """What the path parameter NAME behind PREFIX names."""
-        for link in self._profile.links:
-            place = Place(part="path", name=name)
-            producer = self._profile.operation(link.producer)
-            known = link.consumer == operation.id and link.place == place
-            if known and producer is not None and "*" not in link.select.tokens:
-                thing = self._of(producer, link.select)
+        linked = self._linked(operation, Place(part="path", name=name))
+        if linked is not None:
+            return linked
+        makers = self._makers(prefix, name)
+        for where in (identity_of, located):
+            for maker in makers:
+                select = where(maker, prefix, name)
+                thing = self._of(maker, select) if select is not None else None
                 if thing is not None:
                     return thing
-        for maker in self._makers(prefix, name):
-            select = identity_of(maker, prefix, name)
-            thing = self._of(maker, select) if select is not None else None
+        return self._put_there(prefix, name) or self._listed(prefix, name)
+
+    def _linked(self, operation: OperationProfile, place: Place) -> _Thing | None:
+        """What a link, learned or declared, leads to PLACE of a request of OPERATION."""
+        for link in self._profile.links:
+            if link.consumer != operation.id or link.place != place or "*" in link.select.tokens:
+                continue
+            producer = self._profile.operation(link.producer)
+            thing = self._of(producer, link.select) if producer is not None else None
             if thing is not None:
                 return thing
-        return self._put_there(prefix, name) or self._listed(prefix, name)
+        return None
 
     def _of(self, maker: OperationProfile, select: Place) -> _Thing | None:
         """What MAKER makes, made now if it was not before; None: there is no way to it."""
-        if select.part != "body" or maker.id in self._open:
+        if select.part not in ("body", "header") or maker.id in self._open:
             return None
         if maker.id not in self._made and not self._tried(maker):
             return None
@@ -299,10 +306,13 @@ class _Row:
         body = made_body(operation)
         if body is None:
             raise _NoWay(f"no body can be made for {operation.id}")
-        headers: tuple[tuple[str, str], ...] = ()
+        query, headers = _query(operation), dict[str, str]()
+        for binding, text in self._carried(operation, query):
+            bindings = (*bindings, binding)
+            if binding.place.part == "header":
+                headers[binding.place.name] = text
         if body:
-            media = media_type_for(operation) or "application/json"
-            headers = (("content-type", media),)
+            headers["content-type"] = media_type_for(operation) or "application/json"
             bindings = (
                 *bindings,
                 *self._references(operation, body),
@@ -313,8 +323,8 @@ class _Row:
                 method=operation.operation.method,
                 origin="",
                 path=path,
-                query=_query(operation),
-                headers=headers,
+                query=query,
+                headers=tuple(headers.items()),
                 body=body,
             ),
             operation_id=operation.id,
@@ -329,21 +339,41 @@ class _Row:
             value = msgspec.json.decode(body)
         except msgspec.DecodeError:
             return
-        for place in needed_references(operation):
-            name = place.tokens[-1]
-            entity = [word for word in stems(name) if word not in _ID_WORDS]
+        told = (
+            link.place
+            for link in self._profile.links
+            if link.declared and link.consumer == operation.id and link.place.part == "body"
+        )
+        for place in dict.fromkeys([*needed_references(operation), *told]):
+            name = place.tokens[-1] if place.tokens else ""
+            entity = [word for word in stems(name) if word not in ID_WORDS]
             try:
                 recorded = text_of(at(value, place.tokens))
             except (LookupError, TypeError):
+                continue
+            linked = self._linked(operation, place)
+            if linked is not None and linked.select is not None:
+                yield _binding(linked, linked.select, place, recorded)
                 continue
             for maker in self._makers((), name) if place.part == "body" and entity else ():
                 select = identity_of(maker, (), name)
                 thing = self._of(maker, select) if select is not None else None
                 if thing is not None and thing.select is not None:
-                    yield Binding(
-                        step=thing.step, select=thing.select, place=place, recorded=recorded
-                    )
+                    yield _binding(thing, thing.select, place, recorded)
                     break
+
+    def _carried(self, operation: OperationProfile, query: Pairs) -> Iterator[tuple[Binding, str]]:
+        """What links lead to in QUERY and in headers, each with the text that stands there."""
+        sent = dict(query)
+        for link in self._profile.links:
+            place = link.place
+            if link.consumer != operation.id or place.part not in ("query", "header"):
+                continue
+            text = sent.get(place.name) if place.part == "query" else place.name
+            wanted = place.part == "query" or link.declared
+            thing = self._linked(operation, place) if wanted and text is not None else None
+            if thing is not None and thing.select is not None and text is not None:
+                yield _binding(thing, thing.select, place, text), text
 
     def _versions(self, body: bytes, bindings: Sequence[Binding]) -> Iterator[Binding]:
         """The version that BODY names is the one that its thing had last: a change is based on what
@@ -373,6 +403,10 @@ class _Row:
     def _shows(self, index: int, name: str) -> bool:
         operation = self._profile.operation(self.cases[index].operation_id)
         return operation is not None and _gives(operation, name)
+
+
+def _binding(thing: _Thing, select: Place, place: Place, recorded: str) -> Binding:
+    return Binding(step=thing.step, select=select, place=place, recorded=recorded)
 
 
 def _query(operation: OperationProfile) -> Pairs:
@@ -413,7 +447,7 @@ def _makes(operation: OperationProfile, prefix: tuple[str, ...], name: str) -> i
     last = stems(template[-1])
     if prefix and "{" not in prefix[-1] and last == stems(prefix[-1]):
         return 1
-    entity = [word for word in stems(name) if word not in _ID_WORDS]
+    entity = [word for word in stems(name) if word not in ID_WORDS]
     if entity and (last == entity or last[-len(entity) :] == entity):
         return 2
     return 4 if entity and _gives(operation, name) else None
@@ -423,60 +457,6 @@ def _gives(operation: OperationProfile, name: str) -> bool:
     """Whether a good answer of OPERATION has a member NAME at its top."""
     good = (read_shape(a.schema) for a in operation.answers if 200 <= a.status < 300)
     return any(shape is not None and name in shape.names for shape in good)
-
-
-def identity_of(
-    operation: OperationProfile, prefix: tuple[str, ...], name: str, *, listed: bool = False
-) -> Place | None:
-    """Where OPERATION's good answer names the thing that it makes, or that stands behind PREFIX
-    as the parameter NAME; None: nowhere. LISTED: the first of its list."""
-    entity = [word for word in stems(name) if word not in _ID_WORDS]
-    entity = entity or (stems(prefix[-1]) if prefix else [])
-    for answer in operation.answers:
-        shape = read_shape(answer.schema) if 200 <= answer.status < 300 else None
-        if shape is None:
-            continue
-        for at_, inner in _tops(shape, listed=listed):
-            found = _own_id(inner, name, entity)
-            if found:
-                return body_place(*at_, found)
-    return None
-
-
-def _tops(shape: Shape, *, listed: bool) -> Iterator[tuple[tuple[str, ...], Shape]]:
-    """Objects in an answer that may be the thing: itself, what its envelope holds."""
-    if not listed:
-        yield (), shape
-    if shape.items is not None:
-        yield ("0",), shape.items
-    names = sorted(shape.names, key=lambda n: (n not in ("data", "item", "result"), n))
-    for name in names:
-        member = shape.member(name)
-        if member is None:
-            continue
-        if member.items is not None:
-            yield (name, "0"), member.items
-        elif "object" in member.types and not listed:
-            yield (name,), member
-
-
-def _own_id(shape: Shape, name: str, entity: Sequence[str]) -> str:
-    """The member of SHAPE that names the thing itself; empty: there is none."""
-    names = [n for n in shape.names if not _inner(shape, n)]
-    exact = [n for n in names if n == name and name not in _IDS]
-    plain = [wanted for wanted in _IDS[:-1] for n in names if n.lower() == wanted]
-    both = [
-        n
-        for n in names
-        if set(stems(n)) & _ID_WORDS and [w for w in stems(n) if w not in _ID_WORDS] == [*entity]
-    ]
-    said = [n for n in names if n == "name" and set(stems(name)) & {"name", *stems("identifier")}]
-    return next(iter([*exact, *plain, *both, *said]), "")
-
-
-def _inner(shape: Shape, name: str) -> bool:
-    member = shape.member(name)
-    return member is None or bool(member.types & {"object", "array"})
 
 
 def _shape(segment: str) -> str:

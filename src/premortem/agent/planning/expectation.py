@@ -27,6 +27,8 @@ FACTS_MAX = 2
 """Fields of a captured refusal that a scenario asks for beside the status."""
 INVALID = (422, 400)
 DENIED = (403, 401)
+UNAVAILABLE = (503, 502, 504)
+"""A service says that it, or what it needs, is down."""
 
 
 class Expectation(Struct, frozen=True, kw_only=True):
@@ -98,9 +100,9 @@ class Evidence:
 
 
 def class_of(status: int) -> OutcomeClass | Literal[""]:
-    """The outcome class that STATUS alone speaks of (RFC 9110, 15); empty: none (5xx)."""
+    """The outcome class that STATUS alone speaks of (RFC 9110, 15); empty: none (a crash)."""
     if status >= 500:
-        return ""
+        return "unavailable" if status in UNAVAILABLE else ""
     if status < 300:
         return "accepted"
     if status < 400 or status in DENIED:

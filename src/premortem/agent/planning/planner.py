@@ -84,6 +84,10 @@ PLANS: Mapping[FailureModeName, Plan] = {
 """How each failure mode is planned."""
 
 
+class Inapplicable(InputError):
+    """A failure mode makes no sense of an operation, which lacks what the mode is about."""
+
+
 def plan_scenarios(
     understood: Understanding,
     *,
@@ -97,7 +101,7 @@ def plan_scenarios(
 
     ROLES: those that are configured. SERVICES: those behind the target that can be made to fail,
     EDITIONS: those that can be switched to; `*`: any. Raises InputError when none can be planned,
-    with why.
+    with why; Inapplicable where no traffic could change that.
     """
     ground = ground_of(
         understood,
@@ -116,20 +120,20 @@ def plan_scenarios(
             meant = replace(understood, failure_mode=mode, prompt="", values=(), further_modes=())
             planned = _planned(replace(ground, understood=meant), reasons)
     if not planned:
-        raise InputError(_why_not(understood, reasons))
+        raise _why_not(understood, reasons)
     return named_apart(list(planned.values())[:SCENARIOS_MAX])
 
 
-def _why_not(understood: Understanding, reasons: Sequence[CannotWrite]) -> str:
+def _why_not(understood: Understanding, reasons: Sequence[CannotWrite]) -> InputError:
     """What is missing, and what to do about it where something can be done."""
     said = "; ".join(str(reason) for reason in reasons[:REASONS_MAX])
     mode = understood.failure_mode
     if reasons and isinstance(reasons[0], DoesNotApply):
-        return f"{mode} does not apply: {said}"
+        return Inapplicable(f"{mode} does not apply: {said}")
     if not said:
         needs = mode_named(mode).needs if mode in PLANS else "a known failure mode"
-        return f"no scenario can be planned: {mode} needs {needs}"
-    return (
+        return Inapplicable(f"no scenario can be planned: {mode} needs {needs}")
+    return InputError(
         f"no scenario can be planned: {said}; capture traffic in which the operation is used and "
         f"learn again"
     )
@@ -143,7 +147,7 @@ def plan_on(ground: Ground, understood: Understanding) -> list[Scenario]:
     reasons: list[CannotWrite] = []
     planned = _planned(replace(ground, understood=understood), reasons)
     if not planned:
-        raise InputError(_why_not(understood, reasons))
+        raise _why_not(understood, reasons)
     return named_apart(list(planned.values())[:SCENARIOS_MAX])
 
 

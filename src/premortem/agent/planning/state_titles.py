@@ -6,7 +6,7 @@ import re
 
 from premortem.agent.planning import titles
 from premortem.agent.planning.titles import TITLE_CHARACTERS_MAX
-from premortem.agent.understanding.words import article, participle, third_person, tokens
+from premortem.agent.understanding.words import article, participle, tokens
 from premortem.domain.traffic import OperationProfile
 
 _ALLOWED = re.compile(
@@ -60,10 +60,11 @@ def transition(
     field: str = "",
     role: str = "",
     thing: str = "",
+    after: str = "",
     refused: bool,
 ) -> str:
     """The title of OPERATION done in STATE (a participle; empty: unknown) to THING (empty: as its
-    path calls it).
+    path calls it). AFTER: what brought the state about, as a sentence; empty: unknown.
 
     `Changing amount after approval`, `CFO cannot cancel approved refund`,
     `Prevent refund after approval`, else the words of PROMPT.
@@ -80,13 +81,14 @@ def transition(
         return _cut(f"{who} cannot {titles.verb(operation)} {state} {thing}")
     if said:
         return said
-    when = f"while {state}" if state else "in a state that does not allow it"
+    unnamed = f"after {after}" if after else "in a state that does not allow it"
+    when = f"while {state}" if state else unnamed
     return _cut(f"{_passive(operation)} {when}")
 
 
 def _passive(operation: OperationProfile) -> str:
     """`Refund request is paid out`."""
-    return f"{titles.entity(operation).capitalize()} is {titles.done(operation)}"
+    return titles.happens(operation)
 
 
 def prevented(prompt: str) -> str:
@@ -129,38 +131,34 @@ def unknown(operation: OperationProfile, thing: str, *, deleted: bool) -> str:
     which = "deleted" if deleted else "unknown"
     if thing and thing != titles.entity(operation):
         return _cut(f"{_passive(operation)} for {article(which)} {which} {thing}")
-    return _cut(f"{which.capitalize()} {titles.entity(operation)} is {titles.done(operation)}")
+    return _cut(f"{which.capitalize()} {titles.thing(operation)} is {titles.done(operation)}")
 
 
 def others(operation: OperationProfile, stranger: str, owner: str, *, above: str = "") -> str:
     """`bob reads a bucket made by alice`; ABOVE: what ALICE made, where that is another thing."""
-    thing = titles.entity(operation)
-    first, *rest = titles.verb(operation).split(" ")
-    doing = " ".join([third_person(first), *rest])
     who = stranger or "Nobody signed in"
-    if first == "create" and above and above != thing:
-        of_whom = f"for {article(above)} {above} made by {owner or 'others'}"
-        return _cut(f"{who} {doing} {article(thing)} {thing} {of_whom}")
-    return _cut(f"{who} {doing} {article(thing)} {thing} made by {owner or 'others'}")
+    below = titles.verb(operation) == "create" or titles.lists(operation)
+    if below and above and above != titles.entity(operation):
+        whose = f"for {titles.a(above)} made by {owner or 'others'}"
+    else:
+        whose = f"made by {owner or 'others'}"
+    return _cut(f"{who} {titles.does(operation, whose)}")
 
 
 def own(operation: OperationProfile, role: str) -> str:
     """`FinanceManager approves a refund request of their own`."""
-    thing = titles.entity(operation)
-    first, *rest = titles.verb(operation).split(" ")
-    doing = " ".join([third_person(first), *rest])
-    return _cut(f"{role} {doing} {article(thing)} {thing} of their own")
+    return _cut(f"{role} {titles.does(operation, 'of their own')}")
 
 
 def apart(operation: OperationProfile) -> str:
     """`Statement shows nothing of another one`: of another customer, whatever it is about."""
-    return _cut(f"{titles.entity(operation).capitalize()} shows nothing of another one")
+    shown = titles.thing(operation)
+    return _cut(f"{shown[:1].upper()}{shown[1:]} shows nothing of another one")
 
 
 def read_after(operation: OperationProfile, done: OperationProfile) -> str:
     """`Tax is read after a refund is created`."""
-    thing = titles.entity(done)
-    return _cut(f"{_passive(operation)} after {article(thing)} {thing} is {titles.done(done)}")
+    return _cut(f"{_passive(operation)} after {titles.asked(done)}")
 
 
 def of_new(operation: OperationProfile) -> str:
@@ -194,8 +192,8 @@ def over_total(operation: OperationProfile) -> str:
 
 
 def unavailable(operation: OperationProfile, service: str) -> str:
-    """`Payment is created while bank is unavailable`."""
-    return _cut(f"{_passive(operation)} while {service} is unavailable")
+    """`Payment is created while bank is unavailable`; SERVICE: empty, where it has no name."""
+    return _cut(f"{_passive(operation)} while {service or 'a service behind it'} is unavailable")
 
 
 def _statement(prompt: str) -> str:

@@ -202,7 +202,9 @@ def _puts(moment: _Moment, field: InputField, fields: list[InputField]) -> list[
 def _written(field: InputField, day: str) -> str | int:
     """DAY as FIELD has moments: a date, a date and time, or a number since the epoch."""
     if field.types and not field.types - {"integer", "number"}:
-        moment = datetime.fromisoformat(day).replace(tzinfo=UTC)
+        # A number stands for some day in any case: the 30th of February is the 2nd of March.
+        year, month, of_month = map(int, day.split("-"))
+        moment = datetime(year, month, 1, tzinfo=UTC) + timedelta(days=of_month - 1)
         seconds = int(moment.timestamp())
         usual = field.usual
         in_seconds = isinstance(usual, int | float) and 0 < usual < _EPOCH_MS_MIN
@@ -250,12 +252,18 @@ def _expected(
     odd = (moment.kind == "past" and words & _AHEAD) or (
         moment.kind == "future" and words & _BEHIND
     )
+    if odd and not _was_so(ground, operation, field, moment):
+        # A schema has no words for it, and many a service has a rule: whoever asks expects it.
+        return Expectation(
+            status=status,
+            because=f"convention: {field.name} does not lie in the {moment.kind}; {how}",
+            source="convention",
+            certain=False,
+        )
     return Expectation(
         status=good,
         because=f"{found.because}: nothing says that it must not lie in the {moment.kind}",
         source=found.source,
-        # A schema has no words for it, and many a service has a rule.
-        certain=not odd or _was_so(ground, operation, field, moment),
     )
 
 

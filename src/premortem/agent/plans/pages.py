@@ -110,7 +110,7 @@ def _edges(ground: Ground, field: InputField) -> Iterator[EdgeValue]:
     words = set(field.stems)
     if words & _CURSORS and "string" in (field.types or {"string"}):
         value = quoted(prompt) or "not-a-cursor"
-        yield EdgeValue(boundary="cursor", says="that is unknown", value=value)
+        yield EdgeValue(boundary="cursor", says="unknown", value=value)
         return
     places = bool(words & _PLACES)
     if places and _BEHIND.search(low):

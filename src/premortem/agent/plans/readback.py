@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from premortem.agent.planning.declared import identity_of, usual_role
+from premortem.agent.planning.declared import usual_role
 from premortem.agent.planning.draft import Draft
+from premortem.agent.planning.identity import identity_of
 from premortem.agent.planning.observation import good_answer
 from premortem.agent.plans.ground import Ground
 from premortem.agent.steps.catalogue import text

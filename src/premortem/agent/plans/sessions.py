@@ -9,8 +9,9 @@ from msgspec.structs import replace
 
 from premortem.agent.outcomes.role import of_credentials, of_ended
 from premortem.agent.planning import state_titles, titles
-from premortem.agent.planning.declared import identity_of, made_body
+from premortem.agent.planning.declared import made_body
 from premortem.agent.planning.draft import CannotWrite, Draft
+from premortem.agent.planning.identity import identity_of
 from premortem.agent.planning.reach import Reached, reach
 from premortem.agent.plans.ground import Ground, is_meant, say_outcome, to_scenario
 from premortem.agent.steps.catalogue import text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
@@ -62,6 +63,11 @@ from premortem.generate.steps import unkeyed
 STATES_MAX = 3
 """Scenarios of one operation: states that it is tried in."""
 
+_UNMADE = re.compile(
+    r"\b(?:creat\w*|exist\w*|ma[dk]e\w*|making|set(?:s|ting)? up|there|add(?:s|ed|ing)?|"
+    r"register\w*|open(?:s|ed|ing)?|plac(?:e|es|ed|ing)|written|wrote|issued?|starts?|started)\b"
+)
+"""What a question says of a thing that it wants left out, not of its state."""
 Found = tuple[Draft, Expectation, OperationProfile | None]
 """Steps, what they expect, and what was done last before the request."""
 
@@ -80,7 +86,8 @@ def forbidden_transition(
         raise DoesNotApply("it is about nothing that could be in a state before")
     found = in_states(ground, operation, reached, asked)
     if not found:
-        if not asked.named and not _ends_something(operation):
+        # Of what nobody asked for: done once more is what a repetition is.
+        if not asked.named and not (ground.understood.prompt and _ends_something(operation)):
             thing = titles.entity(operation)
             raise DoesNotApply(
                 f"nothing is known that brings {article(thing)} {thing} into a state in which it "
@@ -140,10 +147,9 @@ def wrong_order(
     if not skipped:
         if operation.operation.method in SAFE_METHODS:
             raise DoesNotApply("nothing comes before it that could be left out")
-        if not asked.named:
-            raise DoesNotApply(
-                "no step comes before it that could be left out, and the question names none"
-            )
+        if not asked.named and not ground.understood.prompt:
+            raise DoesNotApply("no step comes before it that could be left out")
+        # Nothing is known that has to come in between: it comes right after the thing was made.
         expected = of_skipped(operation, (), ground.evidence)
         yield _early(ground, operation, reached.cases, expected, ())
         return
@@ -320,15 +326,19 @@ def _title(
     first: bool,
 ) -> str:
     understood = ground.understood
+    after = titles.asked(move) if move is not None else ""
     if not first or not is_meant(ground, operation):
-        return state_titles.transition(operation, state=done_by(move), refused=expected.refused)
+        return state_titles.transition(
+            operation, state=done_by(move), after=after, refused=expected.refused
+        )
     return state_titles.transition(
         operation,
         understood.prompt,
-        state=understood.state or (done_by(move) if asked.named else ""),
+        state=understood.state or (done_by(move) if asked.named or not understood.prompt else ""),
         field=understood.field,
         role=understood.role,
         thing=understood.entity,
+        after=after,
         refused=expected.refused,
     )
 
@@ -429,7 +439,10 @@ def _skippable(ground: Ground, operation: OperationProfile, cases: Sequence[Case
         if i not in bound
         and not (c.request.method == "PUT" and path.startswith(f"{c.request.path.rstrip('/')}/"))
     ]
-    said = set(stems(ground.understood.prompt)) - set(stems(titles.entity(operation)))
+    prompt = ground.understood.prompt
+    said = set(stems(prompt)) - set(stems(titles.entity(operation)))
+    if not free and not _UNMADE.search(prompt.lower()):
+        return []  # `an order that nobody has paid` is there
     makers = [
         c
         for _, c in changing

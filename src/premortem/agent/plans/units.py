@@ -10,6 +10,7 @@ from typing import Any
 from premortem.agent.outcomes.value import values_at
 from premortem.agent.planning.draft import DoesNotApply
 from premortem.agent.planning.expectation import (
+    INVALID,
     Expectation,
     captured,
     facts_of,
@@ -169,7 +170,9 @@ def _expected(
             source="specification" if valid else "convention",
             certain=bool(valid),
         )
-    conflicts = captured(operation, 409) or 409 in operation.declared
+    # A unit is a value: it is refused as one, unless production says otherwise.
+    conflicts = captured(operation, 409) or not (set(INVALID) & set(operation.declared))
+    conflicts = conflicts and bool(captured(operation, 409) or 409 in operation.declared)
     return Expectation(
         status=409 if conflicts else status,
         because="convention: what belongs to one thing is in one unit"

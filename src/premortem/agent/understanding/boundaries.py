@@ -77,7 +77,8 @@ BOUNDARIES: tuple[Boundary, ...] = (
         name="too_large",
         says="above its maximum",
         pattern=r"\b(?:too (?:large|big|high|much|great|many)|huge|enormous|gigantic|exceed\w*|"
-        r"(?:above|over|beyond|more than|higher than) (?:the |its |a )?(?:max\w*|limit|allowed)|"
+        r"(?:above|over|beyond|past|more than|higher than) (?:what |the |its |our |a )?"
+        r"(?:\w+ ){0,2}(?:max\w*|limit|allow\w*|permit\w*|highest|largest|most|cap|ceiling)|"
         r"overflow\w*|astronomical)\b",
         types=("number", "integer", "string"),
     ),

@@ -14,16 +14,21 @@ from premortem.agent.understanding.failure_modes import (
     mode_named,
     possible,
 )
-from premortem.agent.understanding.fields_meant import candidates, field_unnamed
+from premortem.agent.understanding.fields_meant import (
+    candidates,
+    field_unnamed,
+    identifies,
+    main_field,
+)
 from premortem.agent.understanding.index import ANY, Asked, Index, Said
-from premortem.agent.understanding.inputs import input_fields
-from premortem.agent.understanding.preconditions import UNITS
+from premortem.agent.understanding.inputs import InputField, input_fields
+from premortem.agent.understanding.preconditions import IDENTIFIERS, UNITS
 from premortem.agent.understanding.words import (
     VERBS,
-    article,
-    participle,
+    singular,
+    spoken_segments,
     stem,
-    third_person,
+    stems,
     tokens,
 )
 from premortem.domain.proposal import FailureModeName
@@ -125,15 +130,15 @@ def explore(
             continue
         reasons = _reasons(mode.name, operation, role)
         score = _LIKELY[mode.name] + len(reasons)
-        question = _question(mode.name, operation, role=role, field=field)
+        question = _question(mode.name, entry, role=role, field=field)
         understood = Understanding(
             prompt=question,
             failure_mode=mode.name,
             operation_ids=(operation.id,),
-            field=field,
+            field=field.name if field else "",
             role=role,
             entity=titles.entity(operation),
-            values=_EDGES.get(mode.name, ()),
+            values=_edges(mode.name, field),
         )
         found.append(Risk(understanding=understood, score=score, because=reasons))
     return sorted(found, key=lambda risk: -risk.score)[:RISKS_MAX]
@@ -145,20 +150,47 @@ _NEED_A_FIELD = frozenset(
 )
 
 
-def _sensible(mode: str, operation: OperationProfile, field: str) -> bool:
+def _sensible(mode: str, operation: OperationProfile, field: InputField | None) -> bool:
     """Whether asking makes sense: some modes need a field, others a thing that is there."""
-    if mode in _NEED_A_FIELD and not field:
+    if mode in _NEED_A_FIELD and field is None:
         return False
-    if mode in ("others_data", "unknown_reference") and operation.operation.method != "POST":
-        return "{" in operation.operation.template
-    return mode != "wrong_order" or operation.operation.method not in SAFE_METHODS
+    in_path = "{" in operation.operation.template
+    match mode:
+        case "others_data" | "unknown_reference" if operation.operation.method != "POST":
+            return in_path
+        case "wrong_order":
+            names = in_path or any(identifies(f) for f in input_fields(operation))
+            return operation.operation.method not in SAFE_METHODS and names
+        case "stale_change" | "forbidden_transition":
+            # What is made only now has no older version, and was in no state before.
+            return in_path or operation.operation.method != "POST"
+        case "over_total":
+            # The whole lies above the parts; what is replaced takes none.
+            return in_path and operation.operation.method == "POST"
+    return True
 
 
 _EDGES: Mapping[str, tuple[str, ...]] = {
-    "boundary": ("too_large", "maximum", "too_long"),
     "missing_value": ("null", "missing"),
     "wrong_type": ("wrong_type",),
 }
+_NUMERIC = frozenset({"number", "integer"})
+
+
+def _edges(mode: str, field: InputField | None) -> tuple[str, ...]:
+    """The edge values to ask for; those of a range where FIELD declares that it has one."""
+    if mode != "boundary" or field is None:
+        return _EDGES.get(mode, ())
+    if not field.types & _NUMERIC:
+        return ("too_long",)
+    if _unbounded(field):
+        return ("negative", "too_large")
+    return ("too_large", "maximum")
+
+
+def _unbounded(field: InputField) -> bool:
+    """Whether nothing says how high the number in FIELD may be."""
+    return not {"maximum", "exclusiveMaximum"} & field.constraints.keys()
 
 
 def _role(mode: str, operation: OperationProfile, roles: Collection[str]) -> str:
@@ -175,15 +207,35 @@ def _role(mode: str, operation: OperationProfile, roles: Collection[str]) -> str
     return ANONYMOUS if operation.secured or operation.allowed_roles else ""
 
 
-def _field(mode: str, entry: Entry) -> str:
+def _field(mode: str, entry: Entry) -> InputField | None:
+    """The field that MODE is asked about; None: there is none that it could be."""
     edges = _EDGES.get(mode, ())
-    if mode == "unit_switch":
-        return next((f.name for f in entry.inputs if set(f.stems) & UNITS), "")
-    if mode == "injection":
-        found = [f for f in candidates(mode, entry, edges) if "string" in f.types]
-        return found[0].name if found else ""
-    field = field_unnamed(mode, entry, edges[:1], "")
-    return field.name if field else ""
+    match mode:
+        case "unit_switch":
+            return next((f for f in entry.inputs if set(f.stems) & UNITS), None)
+        case "injection":
+            found = [f for f in candidates(mode, entry, edges) if "string" in f.types]
+            return found[0] if found else None
+        case "time_edge":
+            return next((f for f in candidates(mode, entry, edges) if _is_moment(f)), None)
+        case "boundary":
+            bounded = [f for f in entry.inputs if _has_edge(f)]
+            return main_field(bounded, ("too_large",)) or main_field(bounded, ())
+    return field_unnamed(mode, entry, edges[:1], "")
+
+
+def _is_moment(field: InputField) -> bool:
+    """Whether FIELD holds a moment, and no unit or count that is called after one."""
+    written = str(field.constraints.get("format", "")).startswith("date")
+    return written or ("string" in (field.types or {"string"}) and not set(field.stems) & UNITS)
+
+
+def _has_edge(field: InputField) -> bool:
+    """Whether FIELD holds a number, or text of any length: no date, no word on a list."""
+    if field.types & _NUMERIC:
+        return True
+    formed = {"format", "enum", "const"} & field.constraints.keys()
+    return "string" in field.types and not formed
 
 
 def _reasons(mode: str, operation: OperationProfile, role: str) -> tuple[str, ...]:
@@ -225,49 +277,87 @@ _SPEAKS_FOR: Mapping[str, tuple[int, ...]] = {
 """Statuses that speak for a failure mode."""
 
 
-def _question(mode: str, operation: OperationProfile, *, role: str, field: str) -> str:
+def _question(mode: str, entry: Entry, *, role: str, field: InputField | None) -> str:
     """The question as a person would ask it."""
-    thing = titles.entity(operation)
-    first, *rest = titles.verb(operation).split(" ")
-    done = " ".join([participle(first), *rest])
-    one = f"{article(thing)} {thing}"
-    what = f"{one} is {done}"
-    named = " ".join(tokens(field))
-    if mode == "boundary" and _is_text(operation, field):
-        return f"What if {what} and the {named} is too long?"
+    operation = entry.operation
+    what = titles.asked(operation)
     if mode == "forbidden_role":
-        who = "somebody who is not signed in" if role == ANONYMOUS else f"{article(role)} {role}"
-        return f"What if {who} {' '.join([third_person(first), *rest])} {one}?"
-    question = _QUESTIONS.get(mode, "{what} and something goes wrong")
-    makes = first == "create"
-    text = question.format(
-        what=what, thing=thing, done=done, field=named, for_it=" for something" if makes else ""
-    )
-    return f"What if {text}?"
+        who = "somebody who is not signed in" if role == ANONYMOUS else titles.a(role)
+        return f"What if {who} {titles.does(operation)}?"
+    if mode == "unknown_reference":
+        return f"What if {_unknown(entry)}?"
+    if mode == "others_data":
+        return f"What if {_others(operation)}?"
+    text = _QUESTIONS.get(mode, "{what} and something goes wrong")
+    if mode == "boundary" and field is not None:
+        edge = _edges(mode, field)[0]
+        text = f"{{what}} and the {{field}} is {_BEYOND[edge]}"
+    named = titles.called(field.name) if field else ""
+    behind = field is not None and _BEHIND & set(field.stems)
+    when = "future" if behind else "past"
+    return f"What if {text.format(what=what, field=named, when=when)}?"
 
 
-def _is_text(operation: OperationProfile, field: str) -> bool:
-    return any(f.name == field and f.types == {"string"} for f in input_fields(operation))
+_BEHIND = frozenset(
+    stems("birth born created issued paid signed happened occurred given spent measured read taken")
+)
+"""Words of moments that have been: nothing is wrong with their lying in the past."""
+
+
+_BEYOND = {"too_long": "too long", "too_large": "too high", "negative": "negative"}
+
+
+def _unknown(entry: Entry) -> str:
+    """`an invoice that does not exist is approved`, `a payment is created for an invoice that does
+    not exist`."""
+    operation = entry.operation
+    above = _above(operation)
+    if not above and "{" in operation.operation.template:
+        return titles.asked(operation, whose="that does not exist")
+    named = [name for field in entry.inputs if identifies(field) and (name := _named_by(field))]
+    what = titles.a(above or named[0]) if above or named else "something"
+    return f"{titles.asked(operation)} for {what} that does not exist"
+
+
+def _others(operation: OperationProfile) -> str:
+    """`somebody else's invoice is approved`, `a payment is created for somebody else's invoice`."""
+    above = _above(operation)
+    if above:
+        return f"{titles.asked(operation)} for somebody else's {above}"
+    return f"somebody else's {titles.thing(operation)} is {titles.done(operation)}"
+
+
+def _above(operation: OperationProfile) -> str:
+    """The thing that the path names, where that is another than what OPERATION is about: `invoice`
+    of `POST /invoices/{id}/payments`; empty: there is none."""
+    segments = spoken_segments(operation.operation.template)
+    opened = [at for at, segment in enumerate(segments) if "{" in segment]
+    if not opened or opened[-1] == 0 or opened[-1] == len(segments) - 1:
+        return ""
+    thing = " ".join(map(singular, tokens(segments[opened[-1] - 1])))
+    return "" if thing == titles.entity(operation) else thing
+
+
+def _named_by(field: InputField) -> str:
+    """What FIELD names: `customer` for `customerId`."""
+    return " ".join(word for word in tokens(field.name) if stem(word) not in IDENTIFIERS)
 
 
 _QUESTIONS: Mapping[str, str] = {
     "duplicate": "{what} twice",
-    "boundary": "{what} and the {field} is too high",
     "missing_value": "{what} without {field}",
     "wrong_type": "{what} and the {field} is of the wrong type",
     "unknown_value": "{what} with an unknown {field}",
     "unit_switch": "{what} in another currency",
     "invalid_token": "{what} with an expired token",
-    "others_data": "somebody else's {thing} is {done}",
-    "unknown_reference": "{what}{for_it} that does not exist",
     "forbidden_transition": "{what} in a state that does not allow it",
     "wrong_order": "{what} before its time",
     "stale_change": "{what} with an outdated version",
     "concurrent_change": "{what} by two people at the same moment",
     "retry_after_timeout": "{what}, the answer gets lost and the client sends it again",
     "over_total": "{what} several times and together it is more than there was",
-    "pagination_edge": "the list is read with a page beyond the end",
-    "time_edge": "{what} with a date in the past",
+    "pagination_edge": "{what} with a page beyond the end",
+    "time_edge": "{what} with a date in the {when}",
     "injection": "{what} with a script tag in the {field}",
     "mass_assignment": "{what} and the request brings its own id",
     "dependency_failure": "{what} while a service behind it is down",

@@ -9,6 +9,7 @@ from premortem.agent.understanding.boundaries import fits
 from premortem.agent.understanding.entries import Entry
 from premortem.agent.understanding.inputs import InputField, resolved
 from premortem.agent.understanding.preconditions import IDENTIFIERS, MOMENTS, PAGING, UNITS
+from premortem.agent.understanding.said import Number, numbers
 from premortem.agent.understanding.thesaurus import alike
 from premortem.agent.understanding.words import STOPWORDS, stems
 from premortem.domain.places import Place
@@ -34,6 +35,12 @@ _LISTS = frozenset(
     stems("status state kind type currency method role locale language country category unit mode")
 )
 """Words of fields that usually take one of a closed list."""
+
+
+TELLING_MIN = 2
+"""Numbers up to that are said of many things: one page, two people."""
+BEYOND = 0.01
+"""What share of a bound still lies right beyond it: 5,000.01, 50,001."""
 
 
 def candidates(mode: str, entry: Entry, edges: Sequence[str]) -> list[InputField]:
@@ -96,7 +103,7 @@ def field_named(
 def field_unnamed(mode: str, entry: Entry, edges: Sequence[str], text: str) -> InputField | None:
     """The field that is meant when none is named; None: MODE is about none, or there is none."""
     if mode == "boundary":
-        return main_field(entry.inputs, edges)
+        return bound_said(entry.inputs, text) or main_field(entry.inputs, edges)
     found = [f for f in candidates(mode, entry, edges) if f.place.part in ("query", "body")]
     if not found or mode not in VALUE_MODES:
         return None
@@ -127,6 +134,26 @@ def main_field(inputs: Sequence[InputField], wanted: Sequence[str]) -> InputFiel
     numeric = [f for f in fields if f.types & {"number", "integer"}]
     chosen = numeric or ([] if {"negative", "zero"} & set(wanted) else fields)
     return chosen[0] if chosen else None
+
+
+def bound_said(inputs: Sequence[InputField], text: str) -> InputField | None:
+    """The field of INPUTS at whose very edge a number of TEXT lies, or right beyond it; None: at
+    none, or several. Numbers up to TELLING_MIN lie at many an edge."""
+    said = [n for n in numbers(text) if abs(n.value) > TELLING_MIN]
+    found = [f for f in inputs if any(_at_edge(n, f) for n in said)]
+    return found[0] if len(found) == 1 else None
+
+
+def _at_edge(number: Number, field: InputField) -> bool:
+    schema, value = field.constraints, number.value
+    names = {"characters": ("minLength", "maxLength"), "items": ("minItems", "maxItems")}
+    low, high = names.get(number.unit, ("minimum", "maximum"))
+    if number.unit == "" and not field.types & {"number", "integer"}:
+        return False
+    least, most = schema.get(low), schema.get(high)
+    if isinstance(most, int | float) and most <= value <= most + max(1, most * BEYOND):
+        return True
+    return isinstance(least, int | float) and least - 1 <= value <= least
 
 
 def main_required(inputs: Sequence[InputField]) -> InputField | None:

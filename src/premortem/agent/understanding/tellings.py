@@ -6,7 +6,6 @@ Naive Bayes over words and pairs of words (McCallum and Nigam 1998, the Bernoull
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
@@ -15,6 +14,8 @@ from importlib.resources import files
 from itertools import pairwise
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
 from msgspec import Struct
 
 from premortem.agent.understanding.words import STOPWORDS, plain, stem, tokens
@@ -45,7 +46,7 @@ class Model(Struct, frozen=True, kw_only=True):
     modes: tuple[Told, ...]
     bias: tuple[float, ...]
     """Log odds of each mode where a text has none of the words."""
-    words: Mapping[str, tuple[float, ...]]
+    words: Mapping[str, npt.NDArray[np.float64]]
     """Word or pair -> what its being there adds for each mode."""
 
 
@@ -58,14 +59,11 @@ def likely(
     None.
     """
     model = model or _model()
-    sums = list(model.bias)
-    for feature in _features(text, own):
-        for at, weight in enumerate(model.words.get(feature, ())):
-            sums[at] += weight
-    top = max(sums)
-    shares = [math.exp(TEMPER * (one - top)) for one in sums]
-    whole = sum(shares)
-    return {mode: share / whole for mode, share in zip(model.modes, shares, strict=True)}
+    sums = np.array(model.bias)
+    for feature in sorted(_features(text, own) & model.words.keys()):
+        sums += model.words[feature]
+    shares = np.exp(TEMPER * (sums - sums.max()))
+    return dict(zip(model.modes, (shares / shares.sum()).tolist(), strict=True))
 
 
 def _features(text: str, own: Collection[str] = ()) -> frozenset[str]:
@@ -111,22 +109,22 @@ def model_of(lines: Iterable[tuple[Told, str]]) -> Model:
     for mode, line in lines:
         told.setdefault(mode, []).append(_features(line))
     everywhere = Counter(f for group in told.values() for features in group for f in features)
-    total = sum(map(len, told.values()))
-    counts = {mode: Counter(f for fs in group for f in fs) for mode, group in told.items()}
-    bias = [0.0] * len(told)
-    words: dict[str, tuple[float, ...]] = {}
-    for feature, seen in sorted(everywhere.items()):
-        if seen < SEEN_MIN:
-            continue
-        share = (seen + 0.5) / (total + 1)
-        odds: list[float] = []
-        for at, (mode, group) in enumerate(told.items()):
-            likelihood = (counts[mode][feature] + SMOOTHING * share) / (len(group) + SMOOTHING)
-            absent = math.log((1 - likelihood) / (1 - share))
-            bias[at] += absent
-            odds.append(math.log(likelihood / share) - absent)
-        words[feature] = tuple(odds)
-    return Model(modes=tuple(told), bias=tuple(bias), words=words)
+    known = sorted(feature for feature, seen in everywhere.items() if seen >= SEEN_MIN)
+    at = {feature: index for index, feature in enumerate(known)}
+    counts = np.zeros((len(told), len(known)))
+    for index, group in enumerate(told.values()):
+        seen_here = [at[f] for features in group for f in features if f in at]
+        counts[index] = np.bincount(seen_here, minlength=len(known))
+    tellings = np.array([[len(group)] for group in told.values()])
+    share = (counts.sum(axis=0) + 0.5) / (tellings.sum() + 1)
+    likelihood = (counts + SMOOTHING * share) / (tellings + SMOOTHING)
+    absent = np.log((1 - likelihood) / (1 - share))
+    odds = np.log(likelihood / share) - absent
+    return Model(
+        modes=tuple(told),
+        bias=tuple(absent.sum(axis=1).tolist()),
+        words=dict(zip(known, odds.T, strict=True)),
+    )
 
 
 @cache

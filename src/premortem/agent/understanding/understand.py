@@ -20,6 +20,7 @@ from premortem.agent.understanding.entries import Entry
 from premortem.agent.understanding.failure_modes import ANONYMOUS, mode_words, possible
 from premortem.agent.understanding.fields_meant import (
     VALUE_MODES,
+    bound_said,
     field_named,
     field_unnamed,
     main_required,
@@ -93,6 +94,8 @@ _OF_WHAT_IS_THERE = {
 _OF_STATES = frozenset({"forbidden_transition", "wrong_order"})
 MADE_ALONE = 2.0
 """What an operation loses that makes something below nothing, where something was done before."""
+BOUND = 2.0
+"""What an operation gains at whose declared bound a number of the question lies."""
 CODED = 2.5
 """What an operation gains that has a field which the question names as code does: agentId."""
 """Modes that need a thing that is there -> what an operation loses that makes or lists some."""
@@ -256,12 +259,18 @@ def _meant(
     own = frozenset(s for id_ in having for s in named[id_][2].stems) if sure else frozenset()
     asked = asked_of(reading, mode, index, in_query=_in_query(named, having), own=own)
     overall = index.rank(asked)
+    bound = {
+        entry.operation.id
+        for entry in index.entries
+        if mode == "boundary" and bound_said(entry.inputs, reading.prompt) is not None
+    }
     scored = [
         replace(
             s,
             score=s.score
             + _leaning(mode, index.entry(s.operation.id), has=sure and s.operation.id in having)
-            + CODED * bool(reading.coded & index.entry(s.operation.id).field_names),
+            + CODED * bool(reading.coded & index.entry(s.operation.id).field_names)
+            + BOUND * (s.operation.id in bound),
         )
         for s in overall
     ]

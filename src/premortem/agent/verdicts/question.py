@@ -13,7 +13,7 @@ from premortem.domain.proposal import OutcomeClass
 from premortem.domain.run import SAFE_METHODS
 from premortem.domain.scenario import ScenarioOrigin
 
-REFUSALS: tuple[OutcomeClass, ...] = ("invalid", "denied", "not_found", "conflict")
+REFUSALS: tuple[OutcomeClass, ...] = ("invalid", "denied", "not_found", "conflict", "unavailable")
 _BY_STATUS: Mapping[int, OutcomeClass] = {
     401: "denied",
     403: "denied",
@@ -23,6 +23,9 @@ _BY_STATUS: Mapping[int, OutcomeClass] = {
     412: "conflict",
     423: "conflict",
     428: "conflict",
+    502: "unavailable",
+    503: "unavailable",
+    504: "unavailable",
 }
 
 

@@ -31,6 +31,7 @@ _OUTCOMES = {
     "conflict": "be refused because of the state it is in",
     "unchanged": "be answered with success and change nothing further",
     "one_wins": "let exactly one of the requests succeed",
+    "unavailable": "be answered as not available at the moment, with nothing changed",
 }
 
 

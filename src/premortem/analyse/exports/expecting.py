@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from premortem.analyse.exports.expressions import literal
 from premortem.analyse.exports.shapes import broken_by
+from premortem.checks.unlike_recorded import LENGTH, STATUS, differing
 from premortem.domain.bodies import read_body
 from premortem.domain.places import parse_place
 from premortem.domain.run import Finding
@@ -188,6 +189,22 @@ def _unchanged(finding: Finding, _operation: OperationProfile | None) -> Expecte
     )
 
 
+def _as_recorded(finding: Finding, _operation: OperationProfile | None) -> Expected | None:
+    lines = []
+    for place, text in differing(finding.verdict, finding.sent.response):
+        pointer = place.partition(":")[2]
+        if place == STATUS:
+            lines.append(_said(f"last.status == {int(text)}", f"{text}, as production answered"))
+        elif place.endswith(LENGTH):
+            at = literal(pointer.removesuffix(LENGTH))
+            test = f"[len(found) for found in values_at(last.json(), {at})] == [{int(text)}]"
+            lines.append(_said(test, f"{text} items at {pointer}, as production answered"))
+        else:
+            test = f"values_at(last.json(), {literal(pointer)}) == [{json.loads(text)!r}]"
+            lines.append(_said(test, f"{text} at {pointer}, as production answered"))
+    return Expected(lines=tuple(lines), judging=True) if lines else None
+
+
 def _ruled(finding: Finding, operation: OperationProfile | None) -> Expected | None:
     response = finding.sent.response
     answer = _answer(operation, response.status) if response is not None else None
@@ -268,6 +285,7 @@ _BY_CHECK: dict[str, Callable[[Finding, OperationProfile | None], Expected | Non
     "response_shape": _shaped,
     "content_type": _media_type,
     "response_headers": _headers,
+    "unlike_recorded": _as_recorded,
     "allow_header": _allows,
     "more_than_once": _once,
     "unexpected_change": _unchanged,

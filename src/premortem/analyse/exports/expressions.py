@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from premortem.domain.bodies import FORM, is_json
+from premortem.domain.location import LOCATIONS
 from premortem.domain.places import Place
 from premortem.domain.run import Binding, Case
 
@@ -129,7 +130,9 @@ def live(binding: Binding) -> str:
     """What gives the live value that BINDING takes from an earlier answer."""
     answer, select = f"answers[{binding.step}]", binding.select
     if select.part == "header":
-        return f"header_of({answer}, {literal(select.name.lower())})"
+        value = f"header_of({answer}, {literal(select.name.lower())})"
+        named = select.name.lower() in LOCATIONS and "/" not in binding.recorded
+        return f"last_segment({value})" if named else value
     if select.part == "cookie":
         return f"cookie_of({answer}, {literal(select.name)})"
     return f"value_of({answer}, {literal(select.name)})"

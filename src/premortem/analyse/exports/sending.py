@@ -10,7 +10,7 @@ import os
 import re
 import threading
 from typing import Any, NamedTuple
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
 TIMEOUT_S = 30.0
 
@@ -197,6 +197,12 @@ def header_of(answer: Answer, name: str) -> str:
     if value is None:
         raise LookupError(f"the answer has no header {name}")
     return value
+
+
+def last_segment(address: str) -> str:
+    """What ADDRESS names: `7` of `https://host/invoices/7`."""
+    segments = [s for s in urlsplit(address).path.split("/") if s]
+    return unquote(segments[-1]) if segments else ""
 
 
 def json_body(value: Any) -> bytes:

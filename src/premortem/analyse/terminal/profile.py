@@ -194,7 +194,7 @@ def _links(links: Iterable[Link], shown_max: int) -> RenderableType:
             made.add(
                 Text("→ ") + cell(link.consumer),
                 cell(link.place, "cyan"),
-                count(link.support),
+                count(link.support) if link.support else "declared",
                 f"{link.confidence:.0%}",
             )
     return made

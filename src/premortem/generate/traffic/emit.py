@@ -22,7 +22,9 @@ TEXT_MAX = 2_000
 WIDE = 3.0
 """From so many times its lower end on, a range is wide."""
 TRIES_MAX = 4
-"""Draws of a number that nobody alone sent, before one is taken as it is."""
+"""Draws of a number that nobody alone sent, before the nearest such one is looked for."""
+NEAR_MAX = 200
+"""Steps from a number to the nearest one that nobody alone sent."""
 LENGTH_MORE = 8
 """Characters by which a new text may be longer than all recorded ones."""
 
@@ -45,6 +47,9 @@ class Emitter:
         self._atoms = [
             msgspec.json.decode(t.text) if t.kind == "atom" else None for t in column.tokens
         ]
+        ranges = [t for t in column.tokens if t.kind == "number"]
+        self._low = min((t.low for t in ranges), default=0.0)
+        self._high = max((t.high for t in ranges), default=0.0)
         self._longest = _longest(field, shape)
         self._new = _new_draw(field, shape)
         self._suffixes = [text for text, _ in column.suffixes] or [""]
@@ -134,7 +139,20 @@ class Emitter:
             rows = [row for row in rows if self._is_seen(made[row])]
             if not rows:
                 break
+        for row in rows:
+            made[row] = self._unseen(made[row], token)
         return made
+
+    def _unseen(self, number: float, token: Token) -> Any:
+        """The number nearest to NUMBER, in steps of TOKEN's, that nobody alone sent; NUMBER where
+        there is none. Of a narrow range every number may have been sent by somebody alone."""
+        step = next((step for step, _ in token.steps if step > 0), 10.0**-self.column.decimals)
+        for away in range(1, NEAR_MAX + 1):
+            for near in (number + away * step, number - away * step):
+                written = self._written(near)
+                if self._low <= near <= self._high and not self._is_seen(written):
+                    return written
+        return number
 
     def _drawn(self, token: Token, count: int, rng: Generator) -> list[Any]:
         points = _points(token, count, rng)

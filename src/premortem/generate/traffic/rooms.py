@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
 import numpy as np
 
+from premortem.domain.bodies import general, leaves, read_body
 from premortem.domain.conform import Conformance, compiled
 from premortem.domain.places import Place, body_place
+from premortem.domain.references import says_reference
 from premortem.domain.run import Origin
-from premortem.domain.traffic import Exchange, OperationProfile, Profile
+from premortem.domain.template import Matcher, parameter_names, split_path, split_template
+from premortem.domain.traffic import Exchange, OperationProfile, Profile, Request
 from premortem.domain.traffic_model import Column, OperationModel, TrafficModel
+from premortem.generate.bindings import sent_texts
 from premortem.generate.fresh import Draw
 from premortem.generate.kept import (
+    CREATED,
+    NAME_LENGTH_MIN,
     kept_values,
     named_before,
     presents_credentials,
     state_limits,
 )
+from premortem.generate.mentioned import mentioned_places, refers
 from premortem.generate.passing import passing_fields
 from premortem.generate.payload import recorded_value
 from premortem.generate.relate import Ties, ties_of
@@ -33,6 +40,7 @@ from premortem.generate.traffic.situations import Situation, held_out, situation
 from premortem.generate.traffic.tokens import NOTHING_THERE, Lexicon, day_at
 from premortem.generate.traffic.train import given_text
 
+_CREATING = frozenset({"POST", "PUT"})
 STARTS_MAX = 2_048
 """Recorded requests of one operation that others are written from."""
 
@@ -82,6 +90,14 @@ class Rooms:
         self._exchanges = exchanges
         self._starts = Starts(profile, exchanges)
         self._order = {o.id: index for index, o in enumerate(profile.operations)}
+        self._named = frozenset(
+            e.request.path
+            for e in exchanges.values()
+            if e.request.method == "PUT" and e.response.status == CREATED
+        )
+        """Paths of what came to be under a name that its client chose."""
+        self._told = frozenset(_told(profile, exchanges))
+        """Names that clients gave what they made."""
         self._situations: dict[str, list[Situation]] | None = None
         self._rooms: dict[str, Room | None] = {}
 
@@ -139,12 +155,35 @@ class Rooms:
             ),
             media_type=bases[0].situation.final.request.media_type,
             own=own,
-            sound=tuple(at for at in recorded if not names and not bases[at].situation.lost),
+            sound=tuple(at for at in recorded if not names and self._sound(bases[at], operation)),
             recorded=recorded,
             own_ties=ties_of(operation.rules, (), limits=limits, bodies=(), fixed=frozenset()),
             orders={frozenset(order): order for order in model.orders},
             names=names,
         )
+
+    def _sound(self, base: Base, operation: OperationProfile) -> bool:
+        """Whether BASE brings about all that it names: nothing is lost, and nothing was made under
+        a name by somebody else, to whom it may belong."""
+        situation = base.situation
+        made = {case.request.path for case in situation.setup}
+        path = situation.final.request.path
+        parts = path.split("/")
+        above = ("/".join(parts[:end]) for end in range(2, len(parts) + 1))
+        if situation.lost or not all(p in made or p not in self._named for p in above):
+            return False
+        bound = {b.place.name for b in situation.final.bindings}
+        closed = {f.place.name for f in operation.fields if f.enumeration}
+        template = split_template(operation.operation.template)
+        segments = zip(template, split_path(path), strict=False)
+        named = {
+            text
+            for index, (segment, text) in enumerate(segments)
+            if str(index) not in bound and set(parameter_names(segment)) - closed
+        }
+        named |= {v for n, v in situation.final.request.query if n not in bound | closed}
+        mine = {text for case in situation.setup for text in sent_texts(case.request)}
+        return not (named & self._told) - mine
 
     def _begun(self, start: Start | None) -> Situation | None:
         """START as a situation; None where it was not recorded."""
@@ -175,6 +214,30 @@ class Rooms:
             if not held_out(situation.session, self.model.held_out_share):
                 by_operation.setdefault(situation.final.operation_id, []).append(situation)
         return by_operation
+
+
+def _told(profile: Profile, exchanges: Mapping[str, Exchange]) -> Iterator[str]:
+    """Texts of requests that made something, but for what is called a reference: that was there
+    before, unless it came to be by being named."""
+    matcher = Matcher(o.operation for o in profile.operations)
+    mentioned = mentioned_places(profile, exchanges)
+    for exchange in exchanges.values():
+        request = exchange.request
+        if request.method not in _CREATING or not 200 <= exchange.response.status < 300:
+            continue
+        match = matcher.match_request(request)
+        for place, value in _leaves(request):
+            spot = (match.operation.id if match is not None else "", general(place))
+            named = isinstance(value, str) and len(value) >= NAME_LENGTH_MIN and " " not in value
+            if named and (spot in mentioned or not refers(place)):
+                yield value
+
+
+def _leaves(request: Request) -> Iterator[tuple[Place, Any]]:
+    try:
+        yield from leaves(read_body(request))
+    except ValueError:
+        return
 
 
 def _shares(base: Base, begun: Situation) -> bool:
@@ -241,6 +304,11 @@ def _kept(situation: Situation, operation: OperationProfile) -> frozenset[str]:
     """Places whose values name things: of bindings, and of names that the setup gave."""
     bindings = situation.final.bindings
     found = {str(b.place) for b in bindings if b.place.part == "query"}
+    found |= {
+        str(f.place)
+        for f in operation.fields
+        if f.place.part == "query" and not f.enumeration and says_reference(f.place.name)
+    }
     try:
         body = recorded_value(situation.final.request)
     except ValueError:

@@ -38,6 +38,9 @@ from premortem.generate.traffic.tokens import (
     found_tokens,
 )
 
+SESSIONS_HELD_MIN = 20
+"""With fewer sessions than these none is held out: too few were left to judge by, and whether
+anything is left to learn from would hang on their names."""
 REQUESTS_MIN = 2
 """Of an operation, before anything is learned of how it is written."""
 REQUESTS_MAX = 6_000
@@ -89,14 +92,17 @@ def train(
 ) -> TrafficModel:
     """A model of how PROFILE's requests are written, from the recorded EXCHANGES.
 
-    Sessions that `held_out` names are left out. NOW: seconds since the epoch; CLOCK: seconds of
-    CPU time. The same traffic gives the same model.
+    Sessions that `held_out` names are left out, of SESSIONS_HELD_MIN at least. NOW: seconds since
+    the epoch; CLOCK: seconds of CPU time. The same traffic gives the same model.
     """
     begun = clock()
     by_operation: dict[str, list[Situation]] = defaultdict(list)
     sessions: set[str] = set()
     count = 0
-    for situation in situations(profile, exchanges, Replayer(profile).standing_in("")):
+    known = list(situations(profile, exchanges, Replayer(profile).standing_in("")))
+    if len({situation.session for situation in known}) < SESSIONS_HELD_MIN:
+        held_out_share = 0.0
+    for situation in known:
         if not held_out(situation.session, held_out_share):
             by_operation[situation.final.operation_id].append(situation)
             sessions.add(situation.session)

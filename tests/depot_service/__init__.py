@@ -1,0 +1,1 @@
+"""A depot with articles and wallets, and eight ways to lose what is in them."""
