@@ -160,3 +160,31 @@ def test_it_shows_again_only_where_just_the_same_places_differ():
     assert shows_again(verdict, wrong) is not None
     assert shows_again(verdict, right) is None
     assert shows_again(verdict, more) is None, "a shorter way that leads elsewhere is another thing"
+
+
+def test_a_reading_that_names_nothing_of_its_sequence_shows_what_everybody_did():
+    def listed(number: int, **changes):
+        recorded, sequence, results = flow(number, **changes)
+        case = replace(
+            sequence.cases[1],
+            operation_id="GET /orders",
+            request=request("GET", "/orders", None),
+            bindings=(),
+        )
+        everybody = Sequence(cases=(sequence.cases[0], case))
+        return (
+            recorded,
+            everybody,
+            [
+                replace(result, case=one, sequence_id=everybody.id)
+                for one, result in zip(everybody.cases, results, strict=True)
+            ],
+        )
+
+    made = followed(*(listed(n) for n in range(FLOWS)), listed(FLOWS, fee=3))
+    assert not differences(made)
+
+
+def test_what_stands_in_a_list_of_any_length_tells_nothing():
+    flows = [flow(n, rows=[1] * (1 + n % 3)) for n in range(FLOWS * 3)]
+    assert not differences(followed(*flows, flow(FLOWS * 3, rows=[1, 5])))

@@ -57,5 +57,3 @@ def test_without_the_extra_training_says_what_to_install(project: Project):
     assert refused.code == 2
     assert "pip install 'premortem[train,llm]'" in refused.err
     assert "trained" not in {m["engine"] for m in premortem("models", "list", "--json").json}
-    nothing = premortem("train", "llm", "--resume")
-    assert "leave out --resume" in nothing.err

@@ -18,7 +18,7 @@ from premortem.domain.agreement import Agreement, agreed
 from premortem.domain.bodies import leaves, read_body, text_of
 from premortem.domain.places import Place, body_place
 from premortem.domain.references import says_reference
-from premortem.domain.run import Case, Result, Sequence, Verdict
+from premortem.domain.run import SAFE_METHODS, Case, Result, Sequence, Verdict
 from premortem.domain.template import split_path
 from premortem.domain.tokens import holds_token
 from premortem.domain.traffic import Exchange, Request, Response
@@ -98,8 +98,10 @@ class Differential:
     def suspicious(self, past: Iterable[Agreement]) -> Iterator[tuple[Result, Sequence, set[Key]]]:
         """Results that differ where PAST runs, or else the other answers of this one, were as
         recorded; with what they differ in."""
-        trusted = {one.key for one in past if one.holds}
-        trusted |= {one.key for one in self.agreements() if one.holds}
+        holding = {one.key for one in past if one.holds}
+        holding |= {one.key for one in self.agreements() if one.holds}
+        # What is in lists whose length nobody can tell may be about anything.
+        trusted = {key for key in holding if all((*key[:2], p) in holding for p in _around(key[2]))}
         first: dict[str, _Seen] = {}
         for key in sorted(self._kept.keys() & trusted):
             for seen in self._kept[key]:
@@ -232,8 +234,11 @@ def _leaf_pairs(was: Request | Response, now: Request | Response) -> Iterator[tu
 
 
 def _stands_alone(case: Case, exchange: Exchange, names: Mapping[str, str]) -> bool:
-    """Whether all that CASE names was made before it in its sequence."""
+    """Whether all that CASE names was made before it in its sequence, and a reading names some of
+    it: what else is there is shared with everybody."""
     bound = {binding.place for binding in case.bindings}
+    if case.request.method in SAFE_METHODS and not bound:
+        return False
     template = split_path(case.operation_id.partition(" ")[2].partition("?")[0])
     for index, segment in enumerate(template):
         named = Place(part="path", name=str(index)) in bound
@@ -255,6 +260,13 @@ def _stands_alone(case: Case, exchange: Exchange, names: Mapping[str, str]) -> b
         if says_reference(name) and value not in (None, "") and free:
             return False
     return True
+
+
+def _around(place: str) -> Iterator[str]:
+    """The lengths of the arrays that PLACE is in."""
+    pieces = place.split("/*")
+    for end in range(1, len(pieces)):
+        yield "/*".join(pieces[:end]) + LENGTH
 
 
 def _verdict(seen: _Seen, trusted: set[Key], of: tuple[str, int]) -> Verdict:

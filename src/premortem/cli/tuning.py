@@ -26,7 +26,7 @@ from premortem.cli.context import (
 from premortem.cli.data import Seed
 from premortem.domain.trained import Guard, Point, Recipe, TrainedModel
 from premortem.generate.traffic import HELD_OUT_SHARE
-from premortem.models import Stepped
+from premortem.models import Stepped, require_training
 from premortem.pipeline.finetuning import train_llm
 from premortem.pipeline.generate import recorded
 
@@ -111,6 +111,7 @@ def llm(
     seed
         Seed of everything random.
     """
+    require_training()  # said before anything is read
     with common.opened() as (config, store):
         profile = store.profile()
         exchanges = recorded(store, profile)

@@ -27,6 +27,7 @@ from premortem.models.opening import (
     open_engine,
 )
 from premortem.models.tuning import Pack, Stepped, Tuner, memory_bytes
+from premortem.models.weights import require_training
 
 __all__ = [
     "BUILT_IN",
@@ -56,4 +57,5 @@ __all__ = [
     "memory_bytes",
     "name_of",
     "open_engine",
+    "require_training",
 ]

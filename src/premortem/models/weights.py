@@ -8,6 +8,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ _CONTROL = 3
 """A token's type: never made of a text's characters."""
 _CUTS = ("smollm", "starcoder", "refact", "command-r")
 """Ways of cutting a text before its bytes are paired, that are all the same one."""
+_NEEDED = ("torch", "transformers", "peft", "gguf", "tokenizers")
 _EXTRA = "fine-tuning is not installed; `pip install 'premortem[train,llm]'`"
 
 
@@ -62,6 +64,13 @@ def library(name: str) -> Any:
         return import_module(name)
     except ImportError as error:
         raise ModelMissing(f"{_EXTRA} ({error})") from None
+
+
+def require_training() -> None:
+    """Nothing. Raises ModelMissing where the extra `train` is not installed; loads none of it."""
+    missing = [name for name in _NEEDED if find_spec(name) is None]
+    if missing:
+        raise ModelMissing(f"{_EXTRA} (there is no {', no '.join(missing)})")
 
 
 def read_weights(path: Path) -> Weights:
